@@ -1,0 +1,56 @@
+/**
+ * What a kernel is: one operation on flat buffers, said once and computed by every device.
+ *
+ * A folder `kernels/<op>/` holds `op.ts` (this spec), `op.reference.ts` (plain TypeScript, obviously right),
+ * `op.simd.ts` (AssemblyScript), `op.wgsl` (WebGPU, where it exists) and `cases.ts` (inputs that every device is
+ * checked on). All take the bindings in spec order, then the params in spec order. The AssemblyScript export has the
+ * kernel's name and takes pointers, params, and then the half-open range of work items `start, end` it has to do.
+ *
+ * Work items are independent: no two write the same element, and the order in which one element is reduced depends on
+ * that element alone, never on how items are spread over threads.
+ */
+
+export type ElementType = 'f32' | 'u32';
+
+export interface Binding {
+  readonly name: string;
+  readonly access: 'read' | 'write' | 'readwrite';
+  readonly type: ElementType;
+}
+
+export interface Param {
+  readonly name: string;
+  readonly type: 'u32' | 'f32';
+}
+
+/** Flat views of a kernel's bindings by name. The reference runs in the precision of the arrays it is given. */
+export type ReferenceBindings = Readonly<Record<string, Float32Array | Float64Array | Uint32Array>>;
+export type Params = Readonly<Record<string, number>>;
+
+export interface KernelSpec {
+  /** snake_case; the name of the folder, of the AssemblyScript export and of the .wgsl file. */
+  readonly name: string;
+  readonly bindings: readonly Binding[];
+  readonly params: readonly Param[];
+  /** Number of independent work items. */
+  readonly items: (params: Params) => number;
+  /** Items handed to one thread at a time; default: an even share. */
+  readonly grain?: (params: Params) => number;
+  readonly reference: (bindings: ReferenceBindings, params: Params) => void;
+  /** Present where `<name>.wgsl` exists: size of its dispatch, and override constants beyond the params. */
+  readonly webgpu?: {
+    readonly workgroups: (params: Params) => readonly [number, number, number];
+  };
+}
+
+/** One input of a check: every device must agree with the reference on it. */
+export interface KernelCase {
+  readonly title: string;
+  readonly params: Params;
+  /** Initial contents by binding name; write-only bindings give their length. */
+  readonly inputs: Readonly<Record<string, Float32Array | Uint32Array>>;
+  readonly outputs: Readonly<Record<string, number>>;
+}
+
+/** Marks an empty place in a list of expert slots or targets. */
+export const NONE = 0xffffffff;
