@@ -1,0 +1,20 @@
+/**
+ * Token embedding: y[t] = table[ids[t]]. ids [T], table [V, C], y [T, C].
+ */
+import type { KernelSpec } from '../kernel.ts';
+import { embeddingReference } from './embedding.reference.ts';
+
+export const embedding: KernelSpec = {
+  name: 'embedding',
+  bindings: [
+    { name: 'ids', access: 'read', type: 'u32' },
+    { name: 'table', access: 'read', type: 'f32' },
+    { name: 'y', access: 'write', type: 'f32' },
+  ],
+  params: [
+    { name: 'T', type: 'u32' },
+    { name: 'C', type: 'u32' },
+  ],
+  items: ({ T = 0 }) => T,
+  reference: embeddingReference,
+};

@@ -1,0 +1,26 @@
+/**
+ * Second half of a LoRA expert: y[t] += Σ_k weights[t, k] · scales[s] · B[s] h[t, k] with s = slots[t, k]. h [T,
+ * K, R], b [S, M, R], y [T, M]; scales [S] = alpha / rank. A row without experts is not touched.
+ */
+import type { KernelSpec } from '../kernel.ts';
+import { expertExpandReference } from './expert_expand.reference.ts';
+
+export const expertExpand: KernelSpec = {
+  name: 'expert_expand',
+  bindings: [
+    { name: 'h', access: 'read', type: 'f32' },
+    { name: 'b', access: 'read', type: 'f32' },
+    { name: 'slots', access: 'read', type: 'u32' },
+    { name: 'weights', access: 'read', type: 'f32' },
+    { name: 'scales', access: 'read', type: 'f32' },
+    { name: 'y', access: 'readwrite', type: 'f32' },
+  ],
+  params: [
+    { name: 'T', type: 'u32' },
+    { name: 'K', type: 'u32' },
+    { name: 'R', type: 'u32' },
+    { name: 'M', type: 'u32' },
+  ],
+  items: ({ T = 0 }) => T,
+  reference: expertExpandReference,
+};

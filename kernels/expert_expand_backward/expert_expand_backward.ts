@@ -1,0 +1,28 @@
+/**
+ * Gradient of `expert_expand` for h and the gate weights: with u = B[s]ᵀ dy[t], dh[t, k] = weight · scale · u and
+ * dweights[t, k] += scale · h·u.
+ */
+import type { KernelSpec } from '../kernel.ts';
+import { expertExpandBackwardReference } from './expert_expand_backward.reference.ts';
+
+export const expertExpandBackward: KernelSpec = {
+  name: 'expert_expand_backward',
+  bindings: [
+    { name: 'h', access: 'read', type: 'f32' },
+    { name: 'b', access: 'read', type: 'f32' },
+    { name: 'slots', access: 'read', type: 'u32' },
+    { name: 'weights', access: 'read', type: 'f32' },
+    { name: 'scales', access: 'read', type: 'f32' },
+    { name: 'dy', access: 'read', type: 'f32' },
+    { name: 'dh', access: 'write', type: 'f32' },
+    { name: 'dweights', access: 'readwrite', type: 'f32' },
+  ],
+  params: [
+    { name: 'T', type: 'u32' },
+    { name: 'K', type: 'u32' },
+    { name: 'R', type: 'u32' },
+    { name: 'M', type: 'u32' },
+  ],
+  items: ({ T = 0 }) => T,
+  reference: expertExpandBackwardReference,
+};

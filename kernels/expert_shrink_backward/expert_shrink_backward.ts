@@ -1,0 +1,23 @@
+/**
+ * Gradient of `expert_shrink` for its input: dx[t] += Σ_k A[slots[t, k]]ᵀ dh[t, k].
+ */
+import type { KernelSpec } from '../kernel.ts';
+import { expertShrinkBackwardReference } from './expert_shrink_backward.reference.ts';
+
+export const expertShrinkBackward: KernelSpec = {
+  name: 'expert_shrink_backward',
+  bindings: [
+    { name: 'dh', access: 'read', type: 'f32' },
+    { name: 'a', access: 'read', type: 'f32' },
+    { name: 'slots', access: 'read', type: 'u32' },
+    { name: 'dx', access: 'readwrite', type: 'f32' },
+  ],
+  params: [
+    { name: 'T', type: 'u32' },
+    { name: 'K', type: 'u32' },
+    { name: 'R', type: 'u32' },
+    { name: 'N', type: 'u32' },
+  ],
+  items: ({ T = 0 }) => T,
+  reference: expertShrinkBackwardReference,
+};

@@ -1,0 +1,16 @@
+/**
+ * y = value, everywhere.
+ */
+import type { KernelSpec } from '../kernel.ts';
+import { fillReference } from './fill.reference.ts';
+
+export const fill: KernelSpec = {
+  name: 'fill',
+  bindings: [{ name: 'y', access: 'write', type: 'f32' }],
+  params: [
+    { name: 'n', type: 'u32' },
+    { name: 'value', type: 'f32' },
+  ],
+  items: ({ n = 0 }) => Math.ceil(n / 16384),
+  reference: fillReference,
+};

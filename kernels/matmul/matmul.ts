@@ -1,0 +1,27 @@
+/**
+ * c[M, N] (+)= op(a) op(b), f32. a is [M, K], or [K, M] when a_transposed; b is [K, N], or [N, K] when
+ * b_transposed (the weight of a linear layer). An element is summed over k in blocks of 256, in order, whatever M
+ * is: a row of the result does not depend on the rows beside it.
+ */
+import type { KernelSpec } from '../kernel.ts';
+import { matmulReference } from './matmul.reference.ts';
+
+export const matmul: KernelSpec = {
+  name: 'matmul',
+  bindings: [
+    { name: 'a', access: 'read', type: 'f32' },
+    { name: 'b', access: 'read', type: 'f32' },
+    { name: 'c', access: 'readwrite', type: 'f32' },
+  ],
+  params: [
+    { name: 'M', type: 'u32' },
+    { name: 'N', type: 'u32' },
+    { name: 'K', type: 'u32' },
+    { name: 'a_transposed', type: 'u32' },
+    { name: 'b_transposed', type: 'u32' },
+    { name: 'accumulate', type: 'u32' },
+  ],
+  items: ({ M = 0, N = 0 }) => Math.ceil(M / 96) * Math.ceil(N / 128),
+  grain: () => 1,
+  reference: matmulReference,
+};

@@ -1,0 +1,24 @@
+/**
+ * Rotary position embedding (Su et al. 2021), in the half-split layout of Hugging Face: channel i turns with
+ * channel i + D/2 by the angle positions[t] · theta^(−2i/D). x [T, H, D], in place. direction −1 turns back, which
+ * is the gradient.
+ */
+import type { KernelSpec } from '../kernel.ts';
+import { ropeReference } from './rope.reference.ts';
+
+export const rope: KernelSpec = {
+  name: 'rope',
+  bindings: [
+    { name: 'x', access: 'readwrite', type: 'f32' },
+    { name: 'positions', access: 'read', type: 'u32' },
+  ],
+  params: [
+    { name: 'T', type: 'u32' },
+    { name: 'H', type: 'u32' },
+    { name: 'D', type: 'u32' },
+    { name: 'theta', type: 'f32' },
+    { name: 'direction', type: 'f32' },
+  ],
+  items: ({ T = 0 }) => T,
+  reference: ropeReference,
+};
