@@ -47,6 +47,7 @@ const callerKinds: Readonly<Record<string, ErrorKind>> = {
   conflict: { status: 409, type: 'conflict_error' },
   body_too_large: { status: 413, type: invalid },
   rate_limited: { status: 429, type: 'rate_limit_error', retryAfter: 1 },
+  host_full: { status: 429, type: 'rate_limit_error', retryAfter: 1 },
   queue_full: { status: 429, type: 'rate_limit_error', retryAfter: 1 },
   cancelled: { status: 499, type: 'cancelled' },
   overloaded: { status: 503, type: 'overloaded_error', retryAfter: 1 },

@@ -1,14 +1,6 @@
-/** Model names: `sparsedoctor` (the router chooses), `sparsedoctor:<specialty>` (pinned), `base` (no experts). */
+/** GET /v1/models, and the error for a model name that nobody serves. */
 import { CallerError } from '../base/errors.ts';
-import { specialtyPattern } from './limits.ts';
-
-export const routedModel = 'sparsedoctor';
-export const baseModel = 'base';
-
-export type ModelName =
-  | { readonly kind: 'routed' }
-  | { readonly kind: 'pinned'; readonly specialty: string }
-  | { readonly kind: 'base' };
+import { BASE_MODEL, pinnedModelName, ROUTED_MODEL } from './route.ts';
 
 export interface ModelList {
   readonly object: 'list';
@@ -20,30 +12,18 @@ export interface ModelList {
   }[];
 }
 
-/** Throws `model_not_found` for a name of no known form; whether a pinned specialty exists is for the caller to say. */
-export function parseModelName(name: string): ModelName {
-  if (name === routedModel) return { kind: 'routed' };
-  if (name === baseModel) return { kind: 'base' };
-  const specialty = name.startsWith(`${routedModel}:`) ? name.slice(routedModel.length + 1) : '';
-  if (specialtyPattern.test(specialty)) return { kind: 'pinned', specialty };
-  throw modelNotFound();
-}
-
-export function pinnedModel(specialty: string): string {
-  return `${routedModel}:${specialty}`;
+/** `created` in Unix seconds. */
+export function modelList(names: readonly string[], created: number): ModelList {
+  return {
+    object: 'list',
+    data: names.map((id) => ({ id, object: 'model', created, owned_by: 'sparsedoctor' })),
+  };
 }
 
 export function modelNotFound(): CallerError {
   return new CallerError(
     'model_not_found',
-    `There is no such model. GET /v1/models lists them: "${routedModel}", "${routedModel}:<specialty>" or "${baseModel}".`,
+    `There is no such model here. GET /v1/models lists those that exist: "${ROUTED_MODEL}", "${pinnedModelName('<specialty>')}", "${BASE_MODEL}".`,
     { param: 'model' },
   );
-}
-
-export function modelList(names: readonly string[], created: number): ModelList {
-  return {
-    object: 'list',
-    data: names.map((id) => ({ id, object: 'model', created, owned_by: routedModel })),
-  };
 }

@@ -1,7 +1,9 @@
 /** Fields that chat and completions requests share, and the shape in which the rest of the code sees them. */
 import { z } from 'zod';
 import { CallerError } from '../base/errors.ts';
-import { limits, specialtyPattern, versionPattern } from './limits.ts';
+import { hostExtensionSchema } from './hosts.ts';
+import { limits } from './limits.ts';
+import type { ShardUse } from './shards.ts';
 
 /** How the next token is chosen. Names and ranges are OpenAI's; `topK`, `minP`, `repetitionPenalty` are vLLM's. */
 export interface SamplingFields {
@@ -15,13 +17,6 @@ export interface SamplingFields {
   readonly seed: number | undefined;
 }
 
-/** A shard that the edge chose for a request: an exact version, and the router's probability. */
-export interface ShardChoice {
-  readonly name: string;
-  readonly version: string;
-  readonly prior: number;
-}
-
 export interface CommonRequest {
   readonly model: string;
   readonly stream: boolean;
@@ -30,25 +25,11 @@ export interface CommonRequest {
   readonly stop: readonly string[];
   readonly ignoreEos: boolean;
   /** Undefined where the request says nothing of shards; an empty list asks for the base model. */
-  readonly shards: readonly ShardChoice[] | undefined;
+  readonly shards: readonly ShardUse[] | undefined;
 }
 
-export const specialtySchema = z
-  .string()
-  .regex(specialtyPattern, 'must be lower case letters, digits and _ (at most 64)');
-export const versionSchema = z
-  .string()
-  .regex(versionPattern, 'must be letters, digits, dot, _ and - (at most 64)');
-
-export const shardChoiceSchema = z.object({
-  name: specialtySchema,
-  version: versionSchema,
-  prior: z.number().gt(0).max(1),
-});
-
-export const extensionSchema = z.looseObject({
-  shards: z.array(shardChoiceSchema).max(limits.shardsPerRequest).optional(),
-});
+/** Looser than what the edge sends, since clients' own bodies are validated with it too. */
+const extensionSchema = z.looseObject({ shards: hostExtensionSchema.shape.shards.optional() });
 
 const stopString = z.string().min(1, 'must not be empty').max(limits.stopCharacters);
 
@@ -116,7 +97,7 @@ export function rejectUnless(value: unknown, supported: unknown, param: string, 
   if (value !== supported) throw new CallerError('unsupported_value', `${advice}.`, { param });
 }
 
-function rejectDuplicates(shards: readonly ShardChoice[]): void {
+function rejectDuplicates(shards: readonly ShardUse[]): void {
   if (new Set(shards.map((shard) => shard.name)).size < shards.length) {
     throw new CallerError('invalid_request', 'Each specialty may be named once in sparsedoctor.shards.', {
       param: 'sparsedoctor.shards',
