@@ -3,19 +3,14 @@
  * listing. Specialties are data, not code: any name of the right form may appear.
  */
 import { z } from 'zod';
+import { shardVersionSchema, specialtySchema } from '../base/shard-metadata.ts';
 
-export const specialtySchema = z
-  .string()
-  .regex(/^[a-z][a-z0-9_]{0,62}$/, 'lower-case letters, digits and underscores, at most 63');
-
-export const shardVersionSchema = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, ".", "_" and "-", at most 64');
+export { shardVersionSchema, specialtySchema };
 
 export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits');
 
 /** Names the frozen base model that a shard was trained on; written by the model part, only compared here. */
-export const fingerprintSchema = z.string().regex(/^[A-Za-z0-9:._-]{8,128}$/, 'the base model fingerprint');
+export const fingerprintSchema = sha256Schema;
 
 /** Priors are eighths, so that equal routes are equal cache keys. */
 export const PRIOR_STEPS = 8;
@@ -23,8 +18,6 @@ export const PRIOR_STEPS = 8;
 export const MAX_SHARDS_PER_REQUEST = 3;
 /** Largest shard file that the registry takes. */
 export const MAX_SHARD_BYTES = 512 * 1024 * 1024;
-/** Largest safetensors header (JSON) that is read. */
-export const MAX_SHARD_HEADER_BYTES = 4 * 1024 * 1024;
 
 /** One exact shard version in a request to a host. */
 export const shardUseSchema = z.object({
@@ -91,31 +84,3 @@ export const activationSchema = z.object({
   quorum: z.number().int().positive(),
 });
 export type Activation = z.infer<typeof activationSchema>;
-
-/**
- * Shares of `weights` in eighths that sum to one: each gets at least one eighth, the rest by largest remainder.
- * At most PRIOR_STEPS weights, all positive.
- */
-export function quantisePriors(weights: readonly number[]): number[] {
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const free = PRIOR_STEPS - weights.length;
-  const exact = weights.map((weight) => Math.max(0, (weight / total) * PRIOR_STEPS - 1));
-  const scale =
-    free /
-    Math.max(
-      1e-12,
-      exact.reduce((sum, value) => sum + value, 0),
-    );
-  const scaled = exact.map((value) => value * scale);
-  const steps = scaled.map((value) => 1 + Math.floor(value + 1e-9));
-  const order = scaled
-    .map((value, index) => ({ index, remainder: value - Math.floor(value + 1e-9) }))
-    .sort((a, b) => b.remainder - a.remainder || a.index - b.index);
-  let left = PRIOR_STEPS - steps.reduce((sum, step) => sum + step, 0);
-  for (const { index } of order) {
-    if (left <= 0) break;
-    steps[index] = (steps[index] ?? 0) + 1;
-    left -= 1;
-  }
-  return steps.map((step) => step / PRIOR_STEPS);
-}

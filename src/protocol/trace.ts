@@ -12,7 +12,7 @@ export const routingTraceSchema = z.object({
   shards: z.array(shardUseSchema),
   host: z.string(),
   queue_ms: z.number().nonnegative(),
-  /** `onnx` or `typescript` when the router ran; `pinned` or `base` when the model name decided; `none` if it failed. */
+  /** `onnx` or `fallback` when the router ran; `pinned` or `base` when the model name decided; `none` if it failed. */
   router: z.string(),
 });
 export type RoutingTrace = z.infer<typeof routingTraceSchema>;
