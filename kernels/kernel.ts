@@ -36,6 +36,8 @@ export interface KernelSpec {
   readonly items: (params: Params) => number;
   /** Items handed to one thread at a time; default: an even share. */
   readonly grain?: (params: Params) => number;
+  /** Bytes of scratch that one thread needs; none by default. */
+  readonly scratch?: (params: Params) => number;
   readonly reference: (bindings: ReferenceBindings, params: Params) => void;
   /** Present where `<name>.wgsl` exists: size of its dispatch, and override constants beyond the params. */
   readonly webgpu?: {
@@ -54,3 +56,6 @@ export interface KernelCase {
 
 /** Marks an empty place in a list of expert slots or targets. */
 export const NONE = 0xffffffff;
+
+/** Scratch of one tile of a matrix product: packed panels of both sides and a ragged block. */
+export const GEMM_SCRATCH_BYTES = (256 * 256 + 256 * 198) * 4 + 256;

@@ -25,5 +25,6 @@ export const attention: KernelSpec = {
     { name: 'max_pages', type: 'u32' },
   ],
   items: ({ T = 0, H = 0 }) => T * H,
+  scratch: ({ page_size = 0, max_pages = 0 }) => page_size * max_pages * 4,
   reference: attentionReference,
 };

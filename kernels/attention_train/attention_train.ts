@@ -3,6 +3,7 @@
  * row sees starts[t] to t, so packed documents do not see each other. log_sum_exp [B, H, T] is kept for the
  * backward pass.
  */
+import { GEMM_SCRATCH_BYTES } from '../kernel.ts';
 import type { KernelSpec } from '../kernel.ts';
 import { attentionTrainReference } from './attention_train.reference.ts';
 
@@ -25,5 +26,6 @@ export const attentionTrain: KernelSpec = {
   ],
   items: ({ B = 0, H = 0 }) => B * H,
   grain: () => 1,
+  scratch: ({ T = 0 }) => GEMM_SCRATCH_BYTES + 64 * (T + 4) * 4,
   reference: attentionTrainReference,
 };

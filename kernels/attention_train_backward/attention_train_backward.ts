@@ -2,6 +2,7 @@
  * Gradient of `attention_train`: with P = exp(S − log_sum_exp), dv = Pᵀ do, dS = P · (do vᵀ − rowsum(do · o)), dq
  * = dS k / √D, dk = dSᵀ q / √D (FlashAttention 2, Dao 2023). One item is one key/value head of one row.
  */
+import { GEMM_SCRATCH_BYTES } from '../kernel.ts';
 import type { KernelSpec } from '../kernel.ts';
 import { attentionTrainBackwardReference } from './attention_train_backward.reference.ts';
 
@@ -28,5 +29,6 @@ export const attentionTrainBackward: KernelSpec = {
   ],
   items: ({ B = 0, KV = 0 }) => B * KV,
   grain: () => 1,
+  scratch: ({ T = 0 }) => GEMM_SCRATCH_BYTES + 2 * 64 * (T + 4) * 4,
   reference: attentionTrainBackwardReference,
 };

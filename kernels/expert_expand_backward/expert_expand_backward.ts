@@ -24,5 +24,6 @@ export const expertExpandBackward: KernelSpec = {
     { name: 'M', type: 'u32' },
   ],
   items: ({ T = 0 }) => T,
+  scratch: ({ R = 0 }) => R * 4,
   reference: expertExpandBackwardReference,
 };

@@ -33,5 +33,6 @@ export const expertGate: KernelSpec = {
     { name: 'max_experts', type: 'u32' },
   ],
   items: ({ T = 0 }) => T,
+  scratch: ({ max_experts = 0 }) => max_experts * 4,
   reference: expertGateReference,
 };

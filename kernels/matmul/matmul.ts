@@ -3,6 +3,7 @@
  * b_transposed (the weight of a linear layer). An element is summed over k in blocks of 256, in order, whatever M
  * is: a row of the result does not depend on the rows beside it.
  */
+import { GEMM_SCRATCH_BYTES } from '../kernel.ts';
 import type { KernelSpec } from '../kernel.ts';
 import { matmulReference } from './matmul.reference.ts';
 
@@ -21,7 +22,13 @@ export const matmul: KernelSpec = {
     { name: 'b_transposed', type: 'u32' },
     { name: 'accumulate', type: 'u32' },
   ],
-  items: ({ M = 0, N = 0 }) => Math.ceil(M / 96) * Math.ceil(N / 128),
+  items: ({ M = 0, N = 0 }) => Math.ceil(M / matmulTile(M).rows) * Math.ceil(N / matmulTile(M).columns),
   grain: () => 1,
+  scratch: () => GEMM_SCRATCH_BYTES,
   reference: matmulReference,
 };
+
+/** One work item: a tile of c. A few rows make narrow tiles, so that decoding spreads over threads too. */
+export function matmulTile(M: number): { rows: number; columns: number } {
+  return { rows: M > 512 ? 192 : 96, columns: M <= 24 ? 64 : 256 };
+}

@@ -3,17 +3,18 @@ import { pick } from '../pick.ts';
 
 /**
  * Rotary positions (Su et al. 2021) in Hugging Face's rotate-half layout: element i is paired with i + D/2 and turned by
- * position · theta^(−2i/D). `direction` −1 turns back, which is also the backward pass. x [T, H, D] in place.
+ * the angle whose cosine and sine stand in `table` [positions, D/2, 2]. `direction` −1 turns back, which is also the
+ * backward pass. x [T, H, D] in place.
  */
 export function ropeReference(bindings: ReferenceBindings, params: Params): void {
-  const { x, positions } = pick(bindings, 'x', 'positions');
-  const { T, H, D, theta, direction } = pick(params, 'T', 'H', 'D', 'theta', 'direction');
+  const { x, positions, table } = pick(bindings, 'x', 'positions', 'table');
+  const { T, H, D, direction } = pick(params, 'T', 'H', 'D', 'direction');
   const half = D / 2;
   for (let t = 0; t < T; t++) {
     for (let i = 0; i < half; i++) {
-      const angle = positions[t]! * theta ** ((-2 * i) / D);
-      const cos = Math.cos(angle);
-      const sin = Math.sin(angle) * direction;
+      const angle = (positions[t]! * half + i) * 2;
+      const cos = table[angle]!;
+      const sin = table[angle + 1]! * direction;
       for (let h = 0; h < H; h++) {
         const low = (t * H + h) * D + i;
         const x1 = x[low]!;

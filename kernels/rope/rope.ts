@@ -1,7 +1,7 @@
 /**
- * Rotary position embedding (Su et al. 2021), in the half-split layout of Hugging Face: channel i turns with
- * channel i + D/2 by the angle positions[t] · theta^(−2i/D). x [T, H, D], in place. direction −1 turns back, which
- * is the gradient.
+ * Rotary position embedding (Su et al. 2021), in the half-split layout of Hugging Face: channel i turns with channel
+ * i + D/2 by the angle positions[t] · theta^(−2i/D). x [T, H, D], in place; table [positions, D/2, 2] holds cosine and
+ * sine of every angle, made once on the CPU in double precision. direction −1 turns back, which is the gradient.
  */
 import type { KernelSpec } from '../kernel.ts';
 import { ropeReference } from './rope.reference.ts';
@@ -11,12 +11,12 @@ export const rope: KernelSpec = {
   bindings: [
     { name: 'x', access: 'readwrite', type: 'f32' },
     { name: 'positions', access: 'read', type: 'u32' },
+    { name: 'table', access: 'read', type: 'f32' },
   ],
   params: [
     { name: 'T', type: 'u32' },
     { name: 'H', type: 'u32' },
     { name: 'D', type: 'u32' },
-    { name: 'theta', type: 'f32' },
     { name: 'direction', type: 'f32' },
   ],
   items: ({ T = 0 }) => T,

@@ -1,0 +1,275 @@
+/**
+ * The CPU device: AssemblyScript SIMD kernels on shared WebAssembly memories, computed by a few threads.
+ *
+ * Why threads of its own, and not the event loop: a step takes milliseconds, and a server must answer meanwhile. The
+ * caller only writes commands into shared memory and awaits; threads meet between commands without any message.
+ */
+import { InternalError } from '../../base/errors.ts';
+import { invariant } from '../../base/invariant.ts';
+import { kernels } from '../../../kernels/index.ts';
+import type { Device, DeviceBuffer, DeviceMemory, Dispatch, Tensor } from '../device.ts';
+import { Bank } from './bank.ts';
+import { CONTROL, CONTROL_WORDS, COPY, HEADER, MAX_COMMANDS, MAX_STREAM } from './command-stream.ts';
+import type { BankStart, ThreadStart } from './command-stream.ts';
+
+/** How a platform starts a thread that calls `runThread` with what it is given. */
+export type SpawnThread = (start: ThreadStart) => { terminate(): Promise<void> };
+
+export interface WasmDeviceOptions {
+  readonly module: WebAssembly.Module;
+  readonly spawn: SpawnThread;
+  /** Never more than free cores: threads that wait for a core stall all others. */
+  readonly threads: number;
+  /** Size of a bank; tests make it tiny. */
+  readonly bankBytes?: number;
+  /** Scratch of one thread in one bank. */
+  readonly scratchBytes?: number;
+  readonly maxBanks?: number;
+  /** For people: which build of the kernels `module` is. */
+  readonly variant?: string;
+}
+
+interface WasmBuffer extends DeviceBuffer {
+  readonly pointer: number;
+}
+
+interface Staged {
+  readonly bank: number;
+  readonly pointer: number;
+  readonly bytes: number;
+}
+
+const DEFAULT_BANK_BYTES = 65535 * 65536;
+const DEFAULT_SCRATCH_BYTES = 1 << 20;
+const names = Object.values(kernels).map((kernel) => kernel.name);
+const functionOf = new Map(names.map((name, index) => [name, index]));
+
+export class WasmDevice implements Device {
+  readonly kind = 'wasm';
+  readonly description: string;
+  readonly offsetAlignment = 16;
+  readonly #options: Required<WasmDeviceOptions>;
+  readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
+  readonly #counters = new Int32Array(new SharedArrayBuffer(MAX_COMMANDS * 4));
+  readonly #stream = new Float64Array(new SharedArrayBuffer(MAX_STREAM * 8));
+  readonly #banks: { bank: Bank; start: BankStart }[] = [];
+  #threads: { terminate(): Promise<void> }[] = [];
+  #threadBanks = 0;
+  #tail: Promise<void> = Promise.resolve();
+  #sequence = 0;
+  #allocated = 0;
+  #peak = 0;
+  #closed = false;
+
+  constructor(options: WasmDeviceOptions) {
+    this.#options = {
+      bankBytes: DEFAULT_BANK_BYTES,
+      scratchBytes: DEFAULT_SCRATCH_BYTES,
+      maxBanks: 64,
+      variant: 'simd',
+      ...options,
+    };
+    this.description = `WebAssembly ${this.#options.variant}, ${options.threads} thread${options.threads === 1 ? '' : 's'}`;
+  }
+
+  allocate(byteLength: number, label: string): DeviceBuffer {
+    invariant(!this.#closed, 'the device is closed');
+    for (let index = 0; ; index++) {
+      if (index === this.#banks.length) this.#openBank(byteLength, label);
+      const bank = this.#banks[index]?.bank as Bank;
+      const pointer = bank.allocate(byteLength);
+      if (pointer === null) continue;
+      this.#allocated += byteLength;
+      this.#peak = Math.max(this.#peak, this.#allocated);
+      const buffer: WasmBuffer = { byteLength, bank: index, label, pointer };
+      return buffer;
+    }
+  }
+
+  free(buffer: DeviceBuffer): void {
+    const { pointer, bank, byteLength } = buffer as WasmBuffer;
+    this.#banks[bank]?.bank.release(pointer, byteLength);
+    this.#allocated -= byteLength;
+  }
+
+  write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): Promise<void> {
+    invariant(byteOffset + data.byteLength <= buffer.byteLength, `a write beyond the end of ${buffer.label}`);
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return this.#enqueue(async () => {
+      const { pointer, bank } = buffer as WasmBuffer;
+      this.#bytes(bank, pointer + byteOffset, data.byteLength).set(bytes);
+    });
+  }
+
+  async read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
+    invariant(byteOffset + byteLength <= buffer.byteLength, `a read beyond the end of ${buffer.label}`);
+    const copy = new Uint8Array(byteLength);
+    await this.#enqueue(async () => {
+      const { pointer, bank } = buffer as WasmBuffer;
+      copy.set(this.#bytes(bank, pointer + byteOffset, byteLength));
+    });
+    return copy.buffer;
+  }
+
+  submit(dispatches: readonly Dispatch[]): Promise<void> {
+    return this.#enqueue(async () => {
+      let from = 0;
+      while (from < dispatches.length) from = await this.#runSome(dispatches, from);
+    });
+  }
+
+  memory(): DeviceMemory {
+    return { banks: this.#banks.length, allocatedBytes: this.#allocated, peakBytes: this.#peak };
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#closed) return;
+    await this.#tail;
+    this.#closed = true;
+    await this.#stopThreads();
+  }
+
+  #enqueue(task: () => Promise<void>): Promise<void> {
+    invariant(!this.#closed, 'the device is closed');
+    const result = this.#tail.then(task);
+    this.#tail = result.catch(() => {});
+    return result;
+  }
+
+  #bytes(bank: number, pointer: number, length: number): Uint8Array {
+    return new Uint8Array((this.#banks[bank]?.bank as Bank).memory.buffer, pointer, length);
+  }
+
+  #openBank(byteLength: number, label: string): void {
+    const { bankBytes, scratchBytes, threads, maxBanks } = this.#options;
+    const bank = this.#banks.length < maxBanks ? new Bank(bankBytes) : null;
+    const scratch = Array.from({ length: threads }, () => bank?.allocate(scratchBytes) ?? null);
+    const probe = bank?.allocate(byteLength) ?? null;
+    if (!bank || scratch.includes(null) || probe === null) {
+      throw new InternalError(
+        'out_of_memory',
+        `${byteLength} bytes for ${label} do not fit: ${this.#banks.length} banks of ${bankBytes} bytes are in use`,
+      );
+    }
+    bank.release(probe, byteLength);
+    this.#banks.push({ bank, start: { memory: bank.memory, scratch: scratch as number[] } });
+  }
+
+  /** Threads know the banks they were started with; a new bank, which is rare, starts them anew. */
+  async #readyThreads(): Promise<void> {
+    if (this.#threads.length > 0 && this.#threadBanks === this.#banks.length) return;
+    await this.#stopThreads();
+    this.#control.fill(0);
+    this.#sequence = 0;
+    this.#threadBanks = this.#banks.length;
+    const { threads, module, spawn } = this.#options;
+    this.#threads = Array.from({ length: threads }, (_, thread) =>
+      spawn({
+        module,
+        functions: names,
+        thread,
+        threads,
+        control: this.#control.buffer as SharedArrayBuffer,
+        counters: this.#counters.buffer as SharedArrayBuffer,
+        stream: this.#stream.buffer as SharedArrayBuffer,
+        banks: this.#banks.map(({ start }) => start),
+      }),
+    );
+  }
+
+  async #stopThreads(): Promise<void> {
+    Atomics.store(this.#control, CONTROL.stop, 1);
+    Atomics.add(this.#control, CONTROL.sequence, 1);
+    Atomics.notify(this.#control, CONTROL.sequence);
+    await Promise.all(this.#threads.map((thread) => thread.terminate()));
+    this.#threads = [];
+  }
+
+  /** Encodes as many dispatches as fit the shared stream and runs them; returns the index of the next one. */
+  async #runSome(dispatches: readonly Dispatch[], from: number): Promise<number> {
+    const staged: Staged[] = [];
+    const encoder = { at: 0, commands: 0 };
+    let index = from;
+    for (; index < dispatches.length; index++) {
+      if (encoder.commands + 32 > MAX_COMMANDS || encoder.at + 1024 > MAX_STREAM) break;
+      this.#encode(dispatches[index] as Dispatch, encoder, staged);
+    }
+    await this.#readyThreads();
+    this.#counters.fill(0, 0, encoder.commands);
+    Atomics.store(this.#control, CONTROL.commands, encoder.commands);
+    Atomics.store(this.#control, CONTROL.failed, 0);
+    const before = this.#sequence++;
+    Atomics.store(this.#control, CONTROL.sequence, this.#sequence);
+    Atomics.notify(this.#control, CONTROL.sequence);
+    const wait = Atomics.waitAsync(this.#control, CONTROL.done, before);
+    if (wait.async) await wait.value;
+    for (const { bank, pointer, bytes } of staged) this.#banks[bank]?.bank.release(pointer, bytes);
+    if (Atomics.load(this.#control, CONTROL.failed) !== 0) {
+      throw new InternalError('kernel_failed', 'a kernel trapped; its inputs are out of range');
+    }
+    return index;
+  }
+
+  #encode(dispatch: Dispatch, encoder: { at: number; commands: number }, staged: Staged[]): void {
+    const { kernel, bindings, params } = dispatch;
+    const items = kernel.items(params);
+    if (items === 0) return;
+    const scratch = kernel.scratch?.(params) ?? 0;
+    invariant(
+      scratch <= this.#options.scratchBytes,
+      `${kernel.name} needs ${scratch} bytes of scratch a thread; the device has ${this.#options.scratchBytes}`,
+    );
+    const tensors = kernel.bindings.map(({ name }) => {
+      const tensor = bindings[name];
+      invariant(tensor, `${kernel.name} lacks its binding ${name}`);
+      return tensor;
+    });
+    const home = homeBank(tensors);
+    const back: (() => void)[] = [];
+    const pointers = tensors.map((tensor, index) => {
+      const buffer = tensor.buffer as WasmBuffer;
+      const pointer = buffer.pointer + tensor.byteOffset;
+      if (buffer.bank === home) return pointer;
+      const bytes = byteSize(tensor);
+      const place = this.#stage(home, bytes, staged);
+      const access = kernel.bindings[index]?.access;
+      if (access !== 'write') this.#push(encoder, [COPY, buffer.bank, home, 0, 3, pointer, place, bytes]);
+      if (access !== 'read') back.push(() => this.#push(encoder, [COPY, home, buffer.bank, 0, 3, place, pointer, bytes]));
+      return place;
+    });
+    const values = kernel.params.map(({ name }) => {
+      const value = params[name];
+      invariant(value !== undefined, `${kernel.name} lacks its parameter ${name}`);
+      return value;
+    });
+    const grain = kernel.grain?.(params) ?? Math.ceil(items / (this.#options.threads * 4));
+    const kernelIndex = functionOf.get(kernel.name) as number;
+    const args = [...pointers, ...values];
+    this.#push(encoder, [kernelIndex, home, items, grain, args.length, ...args]);
+    for (const copy of back) copy();
+  }
+
+  #stage(bank: number, bytes: number, staged: Staged[]): number {
+    const pointer = this.#banks[bank]?.bank.allocate(bytes) ?? null;
+    if (pointer === null) throw new InternalError('out_of_memory', `bank ${bank} has no room to stage ${bytes} bytes`);
+    staged.push({ bank, pointer, bytes });
+    return pointer;
+  }
+
+  #push(encoder: { at: number; commands: number }, words: readonly number[]): void {
+    this.#stream.set(words, encoder.at);
+    encoder.at += words.length;
+    encoder.commands++;
+  }
+}
+
+/** The bank of the largest tensor: the others come to it. */
+function homeBank(tensors: readonly Tensor[]): number {
+  let best = tensors[0] as Tensor;
+  for (const tensor of tensors) if (byteSize(tensor) > byteSize(best)) best = tensor;
+  return best.buffer.bank;
+}
+
+function byteSize(tensor: Tensor): number {
+  return tensor.shape.reduce((product, size) => product * size, 4);
+}
