@@ -1,0 +1,287 @@
+/**
+ * The engine: many requests, one model. `step` = schedule → forward → postprocess; it runs for as long as there is work.
+ * It sees token ids only; text, stop strings and HTTP are the caller's. Not here either: loading of weights or shards.
+ */
+import { CallerError, InternalError } from '../base/errors.ts';
+import { silentLogger, type Logger } from '../base/logger.ts';
+import type { ModelRunner, ResidentShard, Route } from '../model/runner.ts';
+import { buildBatch } from './batch.ts';
+import { checkRequest } from './check-request.ts';
+import type { GenerateRequest, TokenEvent } from './request.ts';
+import { logprobsOf, sampleToken } from './sampler.ts';
+import { Scheduler, type ScheduledChunk } from './scheduler.ts';
+import { Sequence } from './sequence.ts';
+
+export interface EngineOptions {
+  /** Requests that hold pages at one time. Default 32, never above the runner's batch. */
+  readonly maxSequences?: number;
+  /** Requests that wait for pages; one more is refused with code `overloaded`. Default 64. */
+  readonly maxWaiting?: number;
+  /** Prompt tokens per step. Default: the runner's batch. */
+  readonly prefillTokens?: number;
+  /** Bytes of logits that one step may return, beyond one row per request. Default 64 MiB. */
+  readonly logitBytes?: number;
+  /** Failed steps in a row after which the engine reports itself dead. Default 3. */
+  readonly maxFailures?: number;
+  /** Seeds of requests that name none. Default: cryptographic randomness. */
+  readonly drawSeed?: () => number;
+  readonly logger?: Logger;
+}
+
+export interface EngineStats {
+  readonly running: number;
+  readonly waiting: number;
+  readonly pages: number;
+  readonly freePages: number;
+  /** Longest prompt plus answer that fits. */
+  readonly maxLength: number;
+  readonly steps: number;
+  readonly promptTokens: number;
+  readonly generatedTokens: number;
+  readonly preemptions: number;
+  /** False after too many failures in a row or after `close`: nothing is accepted any more. */
+  readonly alive: boolean;
+}
+
+export class Engine {
+  readonly #runner: ModelRunner;
+  readonly #scheduler: Scheduler;
+  readonly #maxWaiting: number;
+  readonly #maxFailures: number;
+  readonly #maxLength: number;
+  readonly #drawSeed: () => number;
+  readonly #logger: Logger;
+  readonly #shardIds = new WeakMap<ResidentShard, number>();
+  readonly #counts = { steps: 0, promptTokens: 0, generatedTokens: 0, shards: 0, failures: 0 };
+  #loop: Promise<void> | undefined;
+  #stopped: InternalError | undefined;
+
+  constructor(runner: ModelRunner, options: EngineOptions = {}) {
+    const maxSequences = Math.min(options.maxSequences ?? 32, runner.maxBatchTokens);
+    const logitBytes = options.logitBytes ?? 64 * 1024 * 1024;
+    this.#runner = runner;
+    this.#maxWaiting = options.maxWaiting ?? 64;
+    this.#maxFailures = options.maxFailures ?? 3;
+    this.#maxLength = Math.min(runner.maxPositions, runner.pages * runner.pageSize);
+    this.#drawSeed = options.drawSeed ?? (() => crypto.getRandomValues(new Uint32Array(1))[0]!);
+    this.#logger = options.logger ?? silentLogger;
+    this.#scheduler = new Scheduler(runner.pages, {
+      pageSize: runner.pageSize,
+      maxBatchTokens: runner.maxBatchTokens,
+      maxSequences,
+      prefillTokens: Math.min(options.prefillTokens ?? runner.maxBatchTokens, runner.maxBatchTokens),
+      maxLogitRows: Math.max(maxSequences, Math.floor(logitBytes / (4 * runner.vocabularySize))),
+    });
+  }
+
+  /**
+   * Enqueues at once and returns the request's events. Throws `CallerError` (`overloaded`, `context_length_exceeded`,
+   * `invalid_request`) or `InternalError('engine_stopped')`. Aborting the signal, or leaving the loop early, takes the
+   * request out before the next step; after an abort the events end with `CallerError('cancelled')`.
+   */
+  generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterableIterator<TokenEvent, undefined> {
+    if (this.#stopped) throw this.#stopped;
+    checkRequest(request, { vocabularySize: this.#runner.vocabularySize, maxLength: this.#maxLength });
+    if (this.#scheduler.waiting.length >= this.#maxWaiting) {
+      throw new CallerError(
+        'overloaded',
+        'The server is busy and its queue is full: try again a little later.',
+      );
+    }
+    const sequence = new Sequence(request, {
+      routeKey: this.#routeKey(request.route),
+      seed: request.sampling.seed ?? this.#drawSeed(),
+      maxLength: Math.min(this.#maxLength, request.prompt.length + request.maxTokens),
+    });
+    const cancel = (): void => sequence.abandon(new CallerError('cancelled', 'The request was cancelled.'));
+    if (signal?.aborted) {
+      cancel();
+      sequence.end();
+    } else {
+      signal?.addEventListener('abort', cancel, { once: true });
+      sequence.onEnd = () => signal?.removeEventListener('abort', cancel);
+      this.#scheduler.add(sequence);
+      this.#loop ??= this.#run();
+    }
+    return sequence.events;
+  }
+
+  stats(): EngineStats {
+    const { allocator, running, waiting, preemptions } = this.#scheduler;
+    return {
+      running: running.length,
+      waiting: waiting.length,
+      pages: allocator.pages,
+      freePages: allocator.free,
+      maxLength: this.#maxLength,
+      steps: this.#counts.steps,
+      promptTokens: this.#counts.promptTokens,
+      generatedTokens: this.#counts.generatedTokens,
+      preemptions,
+      alive: this.#stopped === undefined,
+    };
+  }
+
+  /** Fails what still runs or waits, and resolves when the runner is idle. Drain first where that matters. */
+  async close(): Promise<void> {
+    this.#stop('The engine is shut down.');
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    // The submitter's synchronous code goes on first, so that requests that arrive together share the first batch.
+    await breathe();
+    for (;;) {
+      this.#removeAbandoned();
+      const chunks = this.#stopped ? [] : this.#scheduler.schedule();
+      if (chunks.length === 0) break;
+      await this.#step(chunks);
+      await breathe();
+    }
+    this.#loop = undefined;
+  }
+
+  async #step(chunks: readonly ScheduledChunk[]): Promise<void> {
+    const batch = buildBatch(chunks);
+    let logits: Float32Array;
+    try {
+      logits = await this.#runner.forward(batch);
+      if (logits.length !== batch.logitRows.length * this.#runner.vocabularySize) {
+        throw new InternalError('model_failed', 'The model returned logits of the wrong size.');
+      }
+    } catch (error) {
+      this.#onRunnerFailure(error, chunks);
+      return;
+    }
+    this.#counts.steps += 1;
+    this.#counts.failures = 0;
+    let row = 0;
+    for (const chunk of chunks) {
+      const rows = chunk.start + chunk.count - chunk.logitsFrom;
+      try {
+        this.#finishChunk(chunk, logits, row);
+      } catch (error) {
+        this.#fail(chunk.sequence, error);
+      }
+      row += rows;
+    }
+  }
+
+  /** Takes in one sequence's logits, which begin at `row`. */
+  #finishChunk(
+    { sequence, start, count, logitsFrom }: ScheduledChunk,
+    logits: Float32Array,
+    row: number,
+  ): void {
+    const width = this.#runner.vocabularySize;
+    const rowAt = (position: number): Float32Array => {
+      const at = (row + position - logitsFrom) * width;
+      return logits.subarray(at, at + width);
+    };
+    const end = start + count;
+    this.#counts.promptTokens += Math.max(0, Math.min(end, sequence.promptLength) - start);
+    sequence.computed = end;
+    if (sequence.abandoned) return;
+    const { request } = sequence;
+    if (sequence.scoresPrompt) {
+      for (let position = logitsFrom; position < Math.min(end, sequence.promptLength - 1); position++) {
+        const next = request.prompt[position + 1]!;
+        sequence.promptLogprobs.push(logprobsOf(rowAt(position), next, request.promptLogprobs ?? 0));
+      }
+    }
+    if (end < sequence.length) return;
+    if (sequence.generated === 0 && request.promptLogprobs !== undefined) {
+      sequence.events.push({ kind: 'prompt', logprobs: sequence.promptLogprobs });
+    }
+    if (sequence.length >= sequence.maxLength) return this.#finish(sequence, 'length');
+    this.#takeToken(sequence, rowAt(end - 1));
+  }
+
+  #takeToken(sequence: Sequence, row: Float32Array): void {
+    const { request } = sequence;
+    const token = sampleToken(row, request.sampling, sequence.random, {
+      prompt: request.prompt,
+      generatedCounts: sequence.generatedCounts,
+    });
+    sequence.append(token);
+    this.#counts.generatedTokens += 1;
+    if (request.stopTokens.includes(token)) return this.#finish(sequence, 'stop');
+    const logprobs = request.logprobs === undefined ? null : logprobsOf(row, token, request.logprobs);
+    sequence.events.push({ kind: 'token', token, logprobs });
+    if (sequence.length >= sequence.maxLength) this.#finish(sequence, 'length');
+  }
+
+  #finish(sequence: Sequence, reason: 'stop' | 'length'): void {
+    this.#scheduler.remove(sequence);
+    sequence.end({
+      kind: 'finish',
+      reason,
+      promptTokens: sequence.promptLength,
+      completionTokens: sequence.generated,
+    });
+  }
+
+  #fail(sequence: Sequence, error: unknown): void {
+    this.#scheduler.remove(sequence);
+    const failure =
+      error instanceof InternalError
+        ? error
+        : new InternalError('model_failed', 'The model failed on this request.', { cause: error });
+    sequence.end(failure);
+  }
+
+  #onRunnerFailure(error: unknown, chunks: readonly ScheduledChunk[]): void {
+    this.#counts.failures += 1;
+    const detail = error instanceof Error ? error.message : String(error);
+    this.#logger.error(
+      { detail, requests: chunks.length, failures: this.#counts.failures },
+      'forward pass failed',
+    );
+    for (const { sequence } of chunks) this.#fail(sequence, error);
+    if (this.#counts.failures >= this.#maxFailures)
+      this.#stop('The engine stopped: the model keeps failing.');
+  }
+
+  /** A step in flight still reads pages and routes: the loop releases them when it is over. */
+  #stop(message: string): void {
+    this.#stopped ??= new InternalError('engine_stopped', message);
+    for (const sequence of [...this.#scheduler.running, ...this.#scheduler.waiting]) {
+      sequence.abandon(this.#stopped);
+    }
+  }
+
+  #removeAbandoned(): void {
+    for (const sequence of [...this.#scheduler.running, ...this.#scheduler.waiting]) {
+      if (!sequence.abandoned) continue;
+      this.#scheduler.remove(sequence);
+      sequence.end();
+    }
+  }
+
+  /** Equal routes share a row of the batch; a shard that was loaded anew is another shard. */
+  #routeKey(route: Route): string {
+    const parts = route.shards.map(({ shard, prior }) => {
+      let id = this.#shardIds.get(shard);
+      if (id === undefined) {
+        id = this.#counts.shards += 1;
+        this.#shardIds.set(shard, id);
+      }
+      return `${id}:${prior}`;
+    });
+    return parts.join(' ');
+  }
+}
+
+/** Lets timers and sockets run between steps: a runner on one thread resolves without ever doing so. */
+function breathe(): Promise<void> {
+  if (typeof setImmediate === 'function') return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.addEventListener('message', () => {
+      port1.close();
+      resolve();
+    });
+    port1.start();
+    port2.postMessage(null);
+  });
+}

@@ -1,0 +1,83 @@
+/** One request inside the engine: its tokens, how many of them lie in the KV cache, its pages and its reader. */
+import { createRandom, type Random } from '../base/random.ts';
+import { EventQueue } from './event-queue.ts';
+import type { GenerateRequest, TokenEvent, TokenLogprobs } from './request.ts';
+
+export class Sequence {
+  readonly request: GenerateRequest;
+  readonly routeKey: string;
+  readonly events: EventQueue<TokenEvent>;
+  readonly random: Random;
+  /** Prompt and answer never grow beyond this. */
+  readonly maxLength: number;
+  /** Times each token was generated: the penalties read it. */
+  readonly generatedCounts = new Map<number, number>();
+  readonly promptLogprobs: (TokenLogprobs | null)[] = [null];
+  /** Keys and values of tokens [0, computed) are in the cache. */
+  computed = 0;
+  pages: number[] = [];
+  /** Nobody reads the events any more; the engine takes the sequence out before its next step. */
+  abandoned = false;
+  /** Runs once when the engine lets go of the sequence. */
+  onEnd: () => void = () => {};
+  readonly #tokens: Uint32Array;
+  #length: number;
+
+  constructor(request: GenerateRequest, options: { routeKey: string; seed: number; maxLength: number }) {
+    this.request = request;
+    this.routeKey = options.routeKey;
+    this.maxLength = options.maxLength;
+    this.random = createRandom(options.seed);
+    this.events = new EventQueue(() => (this.abandoned = true));
+    this.#tokens = new Uint32Array(Math.max(options.maxLength, request.prompt.length));
+    this.#tokens.set(request.prompt);
+    this.#length = request.prompt.length;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get promptLength(): number {
+    return this.request.prompt.length;
+  }
+
+  get generated(): number {
+    return this.#length - this.promptLength;
+  }
+
+  /** Tokens that are known but not yet in the cache: 1 while decoding. */
+  get pending(): number {
+    return this.#length - this.computed;
+  }
+
+  get tokens(): Uint32Array {
+    return this.#tokens.subarray(0, this.#length);
+  }
+
+  /** Whether prompt positions still have to be scored. */
+  get scoresPrompt(): boolean {
+    return this.request.promptLogprobs !== undefined && this.promptLogprobs.length < this.promptLength;
+  }
+
+  append(token: number): void {
+    this.#tokens[this.#length] = token;
+    this.#length += 1;
+    this.generatedCounts.set(token, (this.generatedCounts.get(token) ?? 0) + 1);
+  }
+
+  /** Ends the events at once; pages and route stay in use until the engine's next step. */
+  abandon(failure: Error): void {
+    this.abandoned = true;
+    this.events.close(failure);
+  }
+
+  /** Delivers the last event, or the failure that takes its place. No forward pass may follow. */
+  end(last?: TokenEvent | Error): void {
+    if (last instanceof Error) this.events.close(last);
+    else if (last) this.events.push(last);
+    this.events.close();
+    this.onEnd();
+    this.request.onReleased?.();
+  }
+}
