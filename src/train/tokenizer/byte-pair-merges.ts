@@ -7,7 +7,7 @@
  * with the head of the next: such tokens waste the vocabulary and cannot be shown while streaming.
  */
 import { invariant } from '../../base/invariant.ts';
-import { BYTES_BY_ID } from './byte-alphabet.ts';
+import { BYTES_BY_ID } from '../../model/byte-alphabet.ts';
 import { createPairHeap } from './pair-heap.ts';
 
 export interface MergeOptions {

@@ -1,8 +1,8 @@
 /** Trains a byte-level BPE tokenizer of the Qwen family and writes it as Hugging Face's tokenizer.json. */
 import { CallerError } from '../../base/errors.ts';
-import { spellBytes } from './byte-alphabet.ts';
+import { spellBytes } from '../../model/byte-alphabet.ts';
 import { learnMerges } from './byte-pair-merges.ts';
-import { countPieces, SPLIT_PATTERN } from './pretokenize.ts';
+import { countPieces, SPLIT_CONFIG } from './pretokenize.ts';
 import { CHAT_TEMPLATE, END_OF_TEXT, END_OF_TURN, SPECIAL_TOKENS } from './special-tokens.ts';
 
 export interface TokenizerOptions {
@@ -85,10 +85,7 @@ function describeTokenizer(
     normalizer: null,
     pre_tokenizer: {
       type: 'Sequence',
-      pretokenizers: [
-        { type: 'Split', pattern: { Regex: SPLIT_PATTERN }, behavior: 'Isolated', invert: false },
-        byteLevel,
-      ],
+      pretokenizers: [SPLIT_CONFIG, byteLevel],
     },
     post_processor: null,
     decoder: byteLevel,
