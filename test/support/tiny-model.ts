@@ -128,6 +128,6 @@ export function tinyTokens(model: TinyModel, length: number, seed = 3): Uint32Ar
 function randomTensor(random: Random, name: string, shape: readonly number[]): Float32Array {
   const length = shape.reduce((product, size) => product * size, 1);
   if (name.endsWith('norm.weight')) return Float32Array.from({ length }, () => 1 + 0.2 * random.normal());
-  const scale = name === 'model.embed_tokens.weight' ? 0.5 : 1 / Math.sqrt(shape[1] ?? 1);
+  const scale = 1 / Math.sqrt(shape[1] ?? 1);
   return Float32Array.from({ length }, () => random.normal() * scale);
 }
