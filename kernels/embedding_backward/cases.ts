@@ -4,7 +4,7 @@ import { createCaseRandom } from '../random-case.ts';
 
 export const cases: readonly KernelCase[] = [
   { T: 1, C: 1, V: 1 },
-  { T: 9, C: 7, V: 3 },
+  { T: 5, C: 7, V: 3 },
   { T: 19, C: 36, V: 50 },
   { T: 40, C: 260, V: 11 },
 ].map(({ T, C, V }) => {

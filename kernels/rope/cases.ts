@@ -1,21 +1,29 @@
-/** Both directions, an odd half, position 0 and positions far out. */
+/** Both directions, an odd half, the first and the last position of the table. */
 import type { KernelCase } from '../kernel.ts';
 import { createCaseRandom } from '../random-case.ts';
 
 export const cases: readonly KernelCase[] = [
-  { T: 1, H: 1, D: 2, far: 1, theta: 10_000, direction: 1 },
-  { T: 5, H: 3, D: 6, far: 40, theta: 10_000, direction: 1 },
-  { T: 7, H: 2, D: 32, far: 1000, theta: 1_000_000, direction: 1 },
-  { T: 7, H: 2, D: 32, far: 1000, theta: 1_000_000, direction: -1 },
-  { T: 9, H: 1, D: 20, far: 5000, theta: 1_000_000, direction: 1 },
-].map(({ T, H, D, far, theta, direction }) => {
-  const random = createCaseRandom(T * D + far);
-  const positions = random.integers(T, far);
+  { T: 1, H: 1, D: 2, length: 1, direction: 1 },
+  { T: 5, H: 3, D: 6, length: 40, direction: 1 },
+  { T: 7, H: 2, D: 32, length: 300, direction: 1 },
+  { T: 7, H: 2, D: 32, length: 300, direction: -1 },
+  { T: 9, H: 1, D: 20, length: 1000, direction: 1 },
+].map(({ T, H, D, length, direction }) => {
+  const random = createCaseRandom(T * D + length);
+  const positions = random.integers(T, length);
   positions[0] = 0;
+  positions[T - 1] = length - 1;
+  const angles = random.uniforms((length * D) / 2, -Math.PI, Math.PI);
   return {
-    title: `${T} tokens, ${H} heads of ${D}, positions below ${far}, direction ${direction}`,
-    params: { T, H, D, theta, direction },
-    inputs: { x: random.normals(T * H * D), positions },
+    title: `${T} tokens, ${H} heads of ${D}, ${length} positions, direction ${direction}`,
+    params: { T, H, D, direction },
+    inputs: {
+      x: random.normals(T * H * D),
+      positions,
+      table: Float32Array.from({ length: length * D }, (_, i) =>
+        (i % 2 ? Math.sin : Math.cos)(angles[i >> 1]!),
+      ),
+    },
     outputs: {},
   };
 });

@@ -1,0 +1,49 @@
+/** Every kernel on every device: the same cases, held against the reference in doubles. */
+import { afterAll, describe, expect, test } from 'vitest';
+import { kernelCases } from '../../kernels/cases.ts';
+import { kernels } from '../../kernels/index.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { createReferenceDevice } from '../../src/tensor/reference/reference-device.ts';
+import { createWasmDevice } from '../../src/tensor/wasm/node.ts';
+import { bits, checkKernel, runOnDevice } from '../support/check-kernel.ts';
+
+const names = Object.keys(kernels) as (keyof typeof kernels)[];
+
+const devices: readonly (readonly [string, Promise<Device>])[] = [
+  ['reference', Promise.resolve(createReferenceDevice())],
+  ['reference f64', Promise.resolve(createReferenceDevice({ precision: 'f64' }))],
+  ['wasm simd', createWasmDevice({ threads: 1, variant: 'simd' })],
+  ['wasm relaxed', createWasmDevice({ threads: 2, variant: 'relaxed' })],
+];
+const threadCounts = [1, 2, 3].map((threads) => createWasmDevice({ threads }));
+
+afterAll(async () => {
+  for (const device of [...devices.map(([, opened]) => opened), ...threadCounts])
+    await (await device).dispose();
+});
+
+test('every kernel has cases', () => {
+  expect(names.length).toBeGreaterThan(0);
+  for (const name of names) expect(kernelCases[name].length, name).toBeGreaterThan(0);
+});
+
+describe.each(devices)('%s', (_, device) => {
+  test.each(names)('%s agrees with the reference', async (name) => {
+    expect(kernelCases[name].length).toBeGreaterThan(0);
+    for (const kernelCase of kernelCases[name]) await checkKernel(await device, kernels[name], kernelCase);
+  });
+});
+
+test.each(names)('%s gives the same bits on one, two and three threads', async (name) => {
+  const [one, ...more] = await Promise.all(threadCounts);
+  expect(more).toHaveLength(2);
+  for (const kernelCase of kernelCases[name]) {
+    const expected = await runOnDevice(one!, kernels[name], kernelCase);
+    for (const device of more) {
+      const actual = await runOnDevice(device, kernels[name], kernelCase);
+      for (const [binding, values] of Object.entries(expected)) {
+        expect(bits(actual[binding]!), `${binding} of "${kernelCase.title}"`).toEqual(bits(values));
+      }
+    }
+  }
+});

@@ -1,0 +1,235 @@
+/** Every backward kernel against central differences of its forward kernel, both in doubles. */
+import { describe, expect, test } from 'vitest';
+import { kernelCases } from '../../kernels/cases.ts';
+import { kernels } from '../../kernels/index.ts';
+import type { KernelCase, KernelSpec, Params } from '../../kernels/kernel.ts';
+import { createRandom } from '../../src/base/random.ts';
+
+type Name = keyof typeof kernels;
+type Bindings = Record<string, Float64Array | Uint32Array>;
+
+/** d(Σ dy · y)/dx, with y an output of `forward`, must be what `backward` puts into `gradient`. */
+interface Row {
+  readonly forward: Name;
+  readonly backward: Name;
+  /** Output of the forward kernel, and the binding of the backward kernel that takes its gradient. */
+  readonly upstream: readonly [string, string];
+  /** Input of the forward kernel, and the binding of the backward kernel that gives its gradient. */
+  readonly gradient: readonly [string, string];
+}
+
+const rows: readonly Row[] = [
+  {
+    forward: 'embedding',
+    backward: 'embeddingBackward',
+    upstream: ['y', 'dy'],
+    gradient: ['table', 'dtable'],
+  },
+  { forward: 'rmsNorm', backward: 'rmsNormBackward', upstream: ['y', 'dy'], gradient: ['x', 'dx'] },
+  {
+    forward: 'rmsNorm',
+    backward: 'rmsNormBackwardWeight',
+    upstream: ['y', 'dy'],
+    gradient: ['weight', 'dweight'],
+  },
+  ...(['q', 'k', 'v'] as const).map((input): Row => ({
+    forward: 'attentionTrain',
+    backward: 'attentionTrainBackward',
+    upstream: ['o', 'd_o'],
+    gradient: [input, `d${input}`],
+  })),
+  { forward: 'swiglu', backward: 'swigluBackward', upstream: ['y', 'dy'], gradient: ['gate', 'dgate'] },
+  { forward: 'swiglu', backward: 'swigluBackward', upstream: ['y', 'dy'], gradient: ['up', 'dup'] },
+  { forward: 'expertShrink', backward: 'expertShrinkBackward', upstream: ['h', 'dh'], gradient: ['x', 'dx'] },
+  {
+    forward: 'expertShrink',
+    backward: 'expertShrinkBackwardWeight',
+    upstream: ['h', 'dh'],
+    gradient: ['a', 'da'],
+  },
+  { forward: 'expertExpand', backward: 'expertExpandBackward', upstream: ['y', 'dy'], gradient: ['h', 'dh'] },
+  {
+    forward: 'expertExpand',
+    backward: 'expertExpandBackward',
+    upstream: ['y', 'dy'],
+    gradient: ['weights', 'dweights'],
+  },
+  {
+    forward: 'expertExpand',
+    backward: 'expertExpandBackwardWeight',
+    upstream: ['y', 'dy'],
+    gradient: ['b', 'db'],
+  },
+];
+
+describe('agrees with finite differences', () => {
+  test.each(rows)('$backward, $gradient.1', ({ forward, backward, upstream, gradient }) => {
+    for (const kernelCase of finiteCases(forward)) {
+      const { inputs, params } = kernelCase;
+      const dy = normals(run(kernels[forward], inputs, params)[upstream[0]]!.length, 1);
+      const given = { ...run(kernels[forward], inputs, params), [upstream[1]]: dy };
+      const actual = runBackward(kernels[backward], given, backwardParams(backward, kernelCase), gradient[1]);
+      const loss = (changed: Float64Array): number =>
+        dot(run(kernels[forward], { ...inputs, [gradient[0]]: changed }, params)[upstream[0]]!, dy);
+      expectGradient(actual, loss, inputs[gradient[0]]!, kernelCase.title);
+    }
+  });
+
+  test('matmul in its transposed forms is its own backward pass', () => {
+    for (const kernelCase of finiteCases('matmul')) {
+      const { inputs, params } = kernelCase;
+      if (!params.b_transposed || params.a_transposed || inputs.b!.length > 1000) continue;
+      const { M, N, K } = params as Record<'M' | 'N' | 'K', number>;
+      const dc = normals(M * N, 1);
+      const fresh = { ...inputs, c: new Float64Array(M * N) };
+      const loss = (changed: Record<string, Float64Array>): number =>
+        dot(run(kernels.matmul, { ...fresh, ...changed }, { ...params, accumulate: 0 }).c!, dc);
+      const toInput = { M, N: K, K: N, a_transposed: 0, b_transposed: 0, accumulate: 0 };
+      const da = run(kernels.matmul, { a: dc, b: inputs.b!, c: new Float64Array(M * K) }, toInput).c!;
+      expectGradient(da, (a) => loss({ a }), inputs.a!, `da, ${kernelCase.title}`);
+      const toWeight = { M: N, N: K, K: M, a_transposed: 1, b_transposed: 0, accumulate: 0 };
+      const db = run(kernels.matmul, { a: dc, b: inputs.a!, c: new Float64Array(N * K) }, toWeight).c!;
+      expectGradient(db, (b) => loss({ b }), inputs.b!, `db, ${kernelCase.title}`);
+    }
+  });
+
+  test('rope turned the other way is its own backward pass', () => {
+    for (const { title, inputs, params } of finiteCases('rope')) {
+      const dy = normals(inputs.x!.length, 1);
+      const back = { ...params, direction: -params.direction! };
+      const actual = run(kernels.rope, { ...inputs, x: dy }, back).x!;
+      expectGradient(
+        actual,
+        (x) => dot(run(kernels.rope, { ...inputs, x }, params).x!, dy),
+        inputs.x!,
+        title,
+      );
+    }
+  });
+
+  test('crossEntropy leaves the gradient of its summed loss in the logits', () => {
+    for (const { title, inputs, params } of finiteCases('crossEntropy')) {
+      const loss = (logits: Float64Array): number =>
+        dot(
+          run(kernels.crossEntropy, { ...inputs, logits }, params).loss!,
+          new Float64Array(params.T!).fill(1),
+        );
+      expectGradient(run(kernels.crossEntropy, inputs, params).logits!, loss, inputs.logits!, title);
+    }
+  });
+
+  test('expertGateBackward, with its input and weight kernels', () => {
+    for (const kernelCase of finiteCases('expertGate').filter(({ title }) => title !== 'equal gates')) {
+      const { title, inputs, params } = kernelCase;
+      const { T, C, K } = params as Record<'T' | 'C' | 'K', number>;
+      const forward = run(kernels.expertGate, inputs, params);
+      const dweights = normals(T * K, 1);
+      const dlogits = runBackward(kernels.expertGateBackward, { ...forward, dweights }, params, 'dlogits');
+      const given = { ...forward, dlogits };
+      const loss = (changed: Record<string, Float64Array>): number => {
+        const moved = run(kernels.expertGate, { ...inputs, ...changed }, params);
+        expect(moved.chosen, 'the choice must not change under so small a step').toEqual(forward.chosen);
+        return dot(moved.weights!, dweights);
+      };
+      const dx = runBackward(kernels.expertGateBackwardInput, given, params, 'dx');
+      expectGradient(dx, (x) => loss({ x }), inputs.x!, `dx, ${title}`);
+      const weightParams = { ...params, S: inputs.router!.length / C };
+      const drouter = runBackward(kernels.expertGateBackwardWeight, given, weightParams, 'drouter');
+      expectGradient(drouter, (router) => loss({ router }), inputs.router!, `drouter, ${title}`);
+    }
+  });
+});
+
+function finiteCases(name: Name): readonly KernelCase[] {
+  const finite = kernelCases[name].filter(({ inputs }) =>
+    kernels[name].bindings.every(
+      ({ name: binding, access }) =>
+        access !== 'read' || Array.from(inputs[binding]!).every((x) => Number.isFinite(x)),
+    ),
+  );
+  expect(finite.length, `finite cases of ${name}`).toBeGreaterThan(0);
+  return finite;
+}
+
+/** The backward kernel's own case has the params that its forward kernel lacks (sizes of weights). */
+function backwardParams(backward: Name, { title, params }: KernelCase): Params {
+  const own = kernelCases[backward].find((other) => other.title === title)?.params;
+  return { ...params, ...own };
+}
+
+/** Runs a kernel in doubles on copies; outputs begin as NaN. Returns all bindings. */
+function run(
+  spec: KernelSpec,
+  inputs: Readonly<Record<string, ArrayLike<number>>>,
+  params: Params,
+): Bindings {
+  const lengths = outputLengths(spec, params);
+  const bindings: Bindings = {};
+  for (const { name, type, access } of spec.bindings) {
+    const source = access === 'write' ? new Float64Array(lengths[name]!).fill(NaN) : inputs[name]!;
+    bindings[name] = type === 'u32' ? Uint32Array.from(source) : Float64Array.from(source);
+  }
+  spec.reference(bindings, params);
+  return bindings;
+}
+
+/** What the kernel adds to a gradient that is not zero before, or what it overwrites NaN with. */
+function runBackward(spec: KernelSpec, given: Bindings, params: Params, gradient: string): Float64Array {
+  const lengths = outputLengths(spec, params);
+  const before: Bindings = {};
+  for (const { name, access } of spec.bindings) {
+    if (access === 'read') before[name] = given[name]!;
+    else before[name] = access === 'write' ? new Float64Array(lengths[name]!) : normals(lengths[name]!, 3);
+  }
+  const after = run(spec, before, params);
+  const initial =
+    spec.bindings.find(({ name }) => name === gradient)!.access === 'write' ? null : before[gradient]!;
+  return Float64Array.from(after[gradient]!, (value, i) => value - (initial ? initial[i]! : 0));
+}
+
+/** The lengths of all written bindings, from the case that has these params. */
+function outputLengths(spec: KernelSpec, params: Params): Readonly<Record<string, number>> {
+  const name = (Object.keys(kernels) as Name[]).find((key) => kernels[key] === spec)!;
+  const own = kernelCases[name].find((candidate) =>
+    spec.params.every((p) => candidate.params[p.name] === params[p.name]),
+  );
+  if (!own) return {};
+  const lengths = Object.entries(own.inputs).map(([binding, { length }]) => [binding, length] as const);
+  return { ...Object.fromEntries(lengths), ...own.outputs };
+}
+
+/** Central differences at up to 40 elements. Relative to the largest gradient there: 1e-7 is what the step leaves. */
+function expectGradient(
+  actual: ArrayLike<number>,
+  loss: (changed: Float64Array) => number,
+  input: ArrayLike<number>,
+  title: string,
+): void {
+  expect(actual.length, title).toBe(input.length);
+  const random = createRandom(input.length);
+  const order = random.shuffle(Array.from({ length: input.length }, (_, i) => i)).slice(0, 40);
+  let worst = 0;
+  let largest = 0;
+  for (const i of order) {
+    const step = 1e-5 * Math.max(1, Math.abs(input[i]!));
+    const moved = (by: number): Float64Array => Float64Array.from(input, (x, j) => (j === i ? x + by : x));
+    const numeric = (loss(moved(step)) - loss(moved(-step))) / (2 * step);
+    worst = Math.max(worst, Math.abs(actual[i]! - numeric));
+    largest = Math.max(largest, Math.abs(numeric), Math.abs(actual[i]!));
+    expect(Number.isFinite(numeric) && Number.isFinite(actual[i]!), `${title}, element ${i}`).toBe(true);
+  }
+  expect(worst, `${title}: difference, largest gradient ${largest}`).toBeLessThanOrEqual(
+    1e-6 * largest + 1e-8,
+  );
+}
+
+function normals(length: number, seed: number): Float64Array {
+  const random = createRandom(seed * 1000 + length);
+  return Float64Array.from({ length }, () => random.normal());
+}
+
+function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}
