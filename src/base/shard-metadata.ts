@@ -135,14 +135,14 @@ export function readShardLayout(header: SafetensorsHeader): ShardLayout {
   };
 }
 
-/** The whole check of an upload: header, metadata, shapes, hash of the tensor bytes and, if given, the base. */
-export async function checkShardBytes(
-  bytes: Uint8Array,
-  expected: { baseFingerprint?: string; specialty?: string; version?: string } = {},
-): Promise<ShardLayout & { readonly header: SafetensorsHeader }> {
-  const header = headerOfBytes(bytes, MAX_SHARD_HEADER_BYTES);
-  const layout = readShardLayout(header);
-  const { metadata } = layout;
+export interface ExpectedShard {
+  readonly baseFingerprint?: string;
+  readonly specialty?: string;
+  readonly version?: string;
+}
+
+/** Holds what a shard says it is against what was asked for. */
+export function checkShardIdentity(metadata: ShardMetadata, expected: ExpectedShard): void {
   if (expected.baseFingerprint !== undefined && metadata.baseFingerprint !== expected.baseFingerprint) {
     throw fail(
       'other_base',
@@ -154,6 +154,17 @@ export async function checkShardBytes(
       throw fail('other_name', `The shard's ${key} is "${metadata[key]}", expected was "${expected[key]}".`);
     }
   }
+}
+
+/** The whole check of an upload: header, metadata, shapes, hash of the tensor bytes and, if given, the base. */
+export async function checkShardBytes(
+  bytes: Uint8Array,
+  expected: ExpectedShard = {},
+): Promise<ShardLayout & { readonly header: SafetensorsHeader }> {
+  const header = headerOfBytes(bytes, MAX_SHARD_HEADER_BYTES);
+  const layout = readShardLayout(header);
+  const { metadata } = layout;
+  checkShardIdentity(metadata, expected);
   const actual = await sha256Hex(bytes.subarray(header.dataOffset));
   if (actual !== metadata.tensorsSha256) {
     throw fail(
