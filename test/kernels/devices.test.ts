@@ -34,6 +34,28 @@ describe.each(devices)('%s', (_, device) => {
   });
 });
 
+describe('with every tensor in a bank of its own', () => {
+  const bankBytes = 4 << 20;
+  const bufferBytes = 2.2e6;
+  const banked: readonly (readonly [string, Promise<Device>])[] = [
+    ['reference', Promise.resolve(createReferenceDevice({ bankBytes }))],
+    ['wasm', createWasmDevice({ threads: 1, bankBytes })],
+  ];
+  afterAll(async () => {
+    for (const [, device] of banked) await (await device).dispose();
+  });
+
+  test.each(banked)('%s agrees with the reference', async (_, opened) => {
+    const device = await opened;
+    for (const name of names) {
+      const last = kernelCases[name].at(-1)!;
+      await checkKernel(device, kernels[name], last, bufferBytes);
+    }
+    const most = Math.max(...names.map((name) => kernels[name].bindings.length));
+    expect(device.memory().banks).toBe(most);
+  });
+});
+
 test.each(names)('%s gives the same bits on one, two and three threads', async (name) => {
   const [one, ...more] = await Promise.all(threadCounts);
   expect(more).toHaveLength(2);
