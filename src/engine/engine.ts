@@ -31,6 +31,8 @@ export interface EngineOptions {
 export interface EngineStats {
   readonly running: number;
   readonly waiting: number;
+  /** Requests that run at one time at most. */
+  readonly maxSequences: number;
   readonly pages: number;
   readonly freePages: number;
   /** Longest prompt plus answer that fits. */
@@ -46,6 +48,7 @@ export interface EngineStats {
 export class Engine {
   readonly #runner: ModelRunner;
   readonly #scheduler: Scheduler;
+  readonly #maxSequences: number;
   readonly #maxWaiting: number;
   readonly #maxFailures: number;
   readonly #maxLength: number;
@@ -58,6 +61,7 @@ export class Engine {
 
   constructor(runner: ModelRunner, options: EngineOptions = {}) {
     const maxSequences = Math.min(options.maxSequences ?? 32, runner.maxBatchTokens);
+    this.#maxSequences = maxSequences;
     const logitBytes = options.logitBytes ?? 64 * 1024 * 1024;
     this.#runner = runner;
     this.#maxWaiting = options.maxWaiting ?? 64;
@@ -111,6 +115,7 @@ export class Engine {
     return {
       running: running.length,
       waiting: waiting.length,
+      maxSequences: this.#maxSequences,
       pages: allocator.pages,
       freePages: allocator.free,
       maxLength: this.#maxLength,

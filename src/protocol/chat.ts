@@ -6,7 +6,7 @@ import { parseWith } from './parse.ts';
 import { commonFields, rejectUnless, toCommonRequest, type CommonRequest } from './request-fields.ts';
 import type { Usage } from './usage.ts';
 
-export type Role = 'system' | 'user' | 'assistant' | 'tool';
+export type Role = 'system' | 'user' | 'assistant';
 
 /** A message with its text parts joined; `developer` is read as `system`, which is what chat templates know. */
 export interface ChatMessage {
@@ -76,7 +76,9 @@ const contentSchema = z.union([z.string(), z.array(partSchema)], {
 });
 
 const messageSchema = z.looseObject({
-  role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
+  role: z.enum(['system', 'developer', 'user', 'assistant'], {
+    error: 'must be system, developer, user or assistant; this model calls no tools',
+  }),
   content: contentSchema.nullish(),
 });
 
@@ -151,6 +153,5 @@ function toMessage(message: z.output<typeof messageSchema>, index: number): Chat
     typeof content === 'string'
       ? content
       : (content ?? []).map((part) => (part.type === 'text' ? part.text : part.refusal)).join('');
-  const readAs = role === 'developer' ? 'system' : role === 'function' ? 'tool' : role;
-  return { role: readAs, content: text };
+  return { role: role === 'developer' ? 'system' : role, content: text };
 }
