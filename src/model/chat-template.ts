@@ -26,6 +26,8 @@ export interface LearntChat {
   readonly ids: number[];
   /** 1 for each id that an assistant has to say itself: its answers and the token that ends them. */
   readonly answers: Uint8Array;
+  /** Where the chat could begin anew: its start, and each place after an answer. Indexes into ids. */
+  readonly turns: number[];
 }
 
 export interface ChatEncoder {
@@ -77,6 +79,7 @@ export function createChatEncoder(tokenizer: Tokenizer): ChatEncoder {
       const safe = messages.map(guard.protect);
       const ids: number[] = [];
       const answers: number[] = [];
+      const turns: number[] = [];
       let done = '';
       /** Adds the text by which the rendering has grown. */
       const grow = (rendered: string, learnt: boolean): void => {
@@ -99,11 +102,12 @@ export function createChatEncoder(tokenizer: Tokenizer): ChatEncoder {
       };
       for (const [index, message] of safe.entries()) {
         if (message.role !== 'assistant') continue;
+        turns.push(ids.length);
         grow(render(safe.slice(0, index), { addGenerationPrompt: true }), false);
         grow(render(safe.slice(0, index + 1), { addGenerationPrompt: false }), true);
       }
       grow(render(safe, { addGenerationPrompt: false }), false);
-      return { ids, answers: Uint8Array.from(answers) };
+      return { ids, answers: Uint8Array.from(answers), turns };
     },
   };
 }
