@@ -23,12 +23,19 @@ export interface SafetensorsFile {
   tensor(name: string): Promise<Float32Array>;
 }
 
-export interface TensorToWrite {
-  readonly name: string;
-  readonly type: FloatType;
-  readonly shape: readonly number[];
-  readonly values: Float32Array;
-}
+export type TensorToWrite =
+  | {
+      readonly name: string;
+      readonly type: FloatType;
+      readonly shape: readonly number[];
+      readonly values: Float32Array;
+    }
+  | {
+      readonly name: string;
+      readonly type: 'U8';
+      readonly shape: readonly number[];
+      readonly values: Uint8Array;
+    };
 
 export async function openSafetensors(
   source: ByteSource,
@@ -111,20 +118,21 @@ export function safetensorsData(tensors: readonly TensorToWrite[]): Uint8Array {
 function layOut(tensors: readonly TensorToWrite[]) {
   const header: Record<
     string,
-    { dtype: FloatType; shape: readonly number[]; data_offsets: [number, number] }
+    { dtype: FloatType | 'U8'; shape: readonly number[]; data_offsets: [number, number] }
   > = {};
   const data: Uint8Array[] = [];
   let dataBytes = 0;
   const ordered = tensors.toSorted(
     (a, b) => elementBytes(b.type) - elementBytes(a.type) || (a.name < b.name ? -1 : 1),
   );
-  for (const { name, type, shape, values } of ordered) {
+  for (const tensor of ordered) {
+    const { name, type, shape, values } = tensor;
     invariant(!Object.hasOwn(header, name), `tensor ${name} is written twice`);
     invariant(
       shape.reduce((product, size) => product * size, 1) === values.length,
       `tensor ${name} has ${values.length} values, its shape is [${shape.join(', ')}]`,
     );
-    const bytes = encodeFloats(values, type);
+    const bytes = tensor.type === 'U8' ? tensor.values : encodeFloats(tensor.values, tensor.type);
     header[name] = { dtype: type, shape, data_offsets: [dataBytes, dataBytes + bytes.length] };
     data.push(bytes);
     dataBytes += bytes.length;

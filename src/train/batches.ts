@@ -1,0 +1,57 @@
+/** Batches from packed rows: shuffled anew each epoch from the seed, so that any step's batch can be found again. */
+import { createRandom } from '../base/random.ts';
+import { invariant } from '../base/invariant.ts';
+import type { Batch } from './trainer.ts';
+
+/** One row of T tokens of one or more documents. */
+export interface PackedRow {
+  readonly tokens: Uint32Array;
+  readonly targets: Uint32Array;
+  readonly positions: Uint32Array;
+  readonly starts: Uint32Array;
+}
+
+export class RowSampler {
+  readonly #rows: number;
+  readonly #seed: number;
+  #epoch = -1;
+  #order: number[] = [];
+
+  constructor(rows: number, seed: number) {
+    invariant(rows > 0, 'there is nothing to sample from');
+    this.#rows = rows;
+    this.#seed = seed;
+  }
+
+  /** The row at a place of the endless shuffled sequence. */
+  at(index: number): number {
+    const epoch = Math.floor(index / this.#rows);
+    if (epoch !== this.#epoch) {
+      this.#order = Array.from({ length: this.#rows }, (_, row) => row);
+      createRandom(this.#seed + epoch * 7919).shuffle(this.#order);
+      this.#epoch = epoch;
+    }
+    return this.#order[index % this.#rows] as number;
+  }
+
+  /** Rows of a step's batch of B. */
+  batch(step: number, B: number): number[] {
+    return Array.from({ length: B }, (_, row) => this.at(step * B + row));
+  }
+}
+
+/** B rows side by side. */
+export function stackRows(rows: readonly PackedRow[]): Batch {
+  const join = (field: keyof PackedRow): Uint32Array => {
+    const T = rows[0]?.tokens.length ?? 0;
+    const all = new Uint32Array(rows.length * T);
+    rows.forEach((row, index) => all.set(row[field], index * T));
+    return all;
+  };
+  return {
+    tokens: join('tokens'),
+    targets: join('targets'),
+    positions: join('positions'),
+    starts: join('starts'),
+  };
+}

@@ -1,0 +1,158 @@
+/** Backward pass of one layer: `scratch.residual` holds the gradient of the layer's output, and then of its input. */
+import { kernels } from '../../../kernels/index.ts';
+import { expertNames, layerNames } from '../../model/parameters.ts';
+import type { Adapted } from '../../model/parameters.ts';
+import type { Dispatch, Tensor } from '../../tensor/device.ts';
+import * as expertOps from '../../tensor/expert-ops.ts';
+import type { RouteTensors } from '../../tensor/expert-ops.ts';
+import * as ops from '../../tensor/ops.ts';
+import type { LayerActivations } from './activations.ts';
+import { attentionParams } from './layer-forward.ts';
+import type { NetworkContext } from './network.ts';
+import type { GradientScratch } from './scratch.ts';
+
+export function layerBackward(
+  context: NetworkContext,
+  layer: number,
+  kept: LayerActivations,
+  scratch: GradientScratch,
+): Dispatch[] {
+  const ffn = ffnBackward(context, layer, kept, scratch);
+  // With a frozen base nothing below the first FFN is trained.
+  if (layer === 0 && !context.options.trainBase) return ffn;
+  return [...ffn, ...attentionBackward(context, layer, kept, scratch)];
+}
+
+function ffnBackward(
+  context: NetworkContext,
+  layer: number,
+  kept: LayerActivations,
+  scratch: GradientScratch,
+): Dispatch[] {
+  const { weight } = context;
+  const names = layerNames(layer);
+  const { residual, normed } = scratch;
+  return [
+    ...(scratch.experts ? [ops.fill(scratch.experts.weights, 0)] : []),
+    ops.linearBackwardInput(residual, weight(names.down), scratch.activated),
+    ...weightBackward(context, names.down, residual, kept.activated),
+    ...expertBackward(context, layer, kept, scratch, 'down_proj', kept.activated, residual, scratch.activated),
+    ops.swigluBackward(kept.gate, kept.up, scratch.activated, scratch.gate, scratch.up),
+    ops.linearBackwardInput(scratch.gate, weight(names.gate), normed),
+    ops.linearBackwardInput(scratch.up, weight(names.up), normed, true),
+    ...weightBackward(context, names.gate, scratch.gate, kept.ffnNormed),
+    ...weightBackward(context, names.up, scratch.up, kept.ffnNormed),
+    ...expertBackward(context, layer, kept, scratch, 'gate_proj', kept.ffnNormed, scratch.gate, normed),
+    ...expertBackward(context, layer, kept, scratch, 'up_proj', kept.ffnNormed, scratch.up, normed),
+    ...gateBackward(context, layer, kept, scratch),
+    ...normBackward(context, names.ffnNorm, kept.middle, kept.middleInverse, normed, residual),
+  ];
+}
+
+function attentionBackward(
+  context: NetworkContext,
+  layer: number,
+  kept: LayerActivations,
+  scratch: GradientScratch,
+): Dispatch[] {
+  const { batch, ropeTable, weight, options } = context;
+  const { headSize } = options.config;
+  const names = layerNames(layer);
+  const { residual, normed, query, key, value, queryRaw, keyRaw } = scratch;
+  return [
+    ops.linearBackwardInput(residual, weight(names.output), scratch.attended),
+    ...weightBackward(context, names.output, residual, kept.attended),
+    {
+      kernel: kernels.attentionTrainBackward,
+      bindings: {
+        q: kept.query,
+        k: kept.key,
+        v: kept.value,
+        starts: batch.starts,
+        o: kept.attended,
+        d_o: scratch.attended,
+        log_sum_exp: kept.logSumExp,
+        dq: query,
+        dk: key,
+        dv: value,
+      },
+      params: attentionParams(context),
+    },
+    ops.rope(query, batch.positions, ropeTable, headSize, -1),
+    ops.rope(key, batch.positions, ropeTable, headSize, -1),
+    ops.fill(queryRaw, 0),
+    ops.fill(keyRaw, 0),
+    ...normBackward(context, names.queryNorm, kept.queryRaw, kept.queryInverse, query, queryRaw),
+    ...normBackward(context, names.keyNorm, kept.keyRaw, kept.keyInverse, key, keyRaw),
+    ...weightBackward(context, names.query, queryRaw, kept.normed),
+    ...weightBackward(context, names.key, keyRaw, kept.normed),
+    ...weightBackward(context, names.value, value, kept.normed),
+    ops.linearBackwardInput(queryRaw, weight(names.query), normed),
+    ops.linearBackwardInput(keyRaw, weight(names.key), normed, true),
+    ops.linearBackwardInput(value, weight(names.value), normed, true),
+    ...normBackward(context, names.inputNorm, kept.input, kept.inputInverse, normed, residual),
+  ];
+}
+
+/** Gradients of one adapted linear's experts: of A, B, the gate's weights, and (added) of the linear's input. */
+function expertBackward(
+  { weight, gradient, scales }: NetworkContext,
+  layer: number,
+  { experts }: LayerActivations,
+  scratch: GradientScratch,
+  linear: Adapted,
+  x: Tensor,
+  dy: Tensor,
+  dx: Tensor,
+): Dispatch[] {
+  if (!experts || !scratch.experts || !scales) return [];
+  const names = expertNames(layer);
+  const { slots } = experts.gate;
+  const { hidden: dh, weights: dweights } = scratch.experts;
+  const hidden = experts.hidden[linear];
+  const a = weight(names.a(linear));
+  const b = weight(names.b(linear));
+  return [
+    expertOps.expertExpandBackward(hidden, b, experts.gate, scales, dy, dh, dweights),
+    expertOps.expertExpandBackwardWeight(hidden, experts.gate, scales, dy, gradient(names.b(linear)) as Tensor),
+    expertOps.expertShrinkBackward(dh, a, slots, dx),
+    expertOps.expertShrinkBackwardWeight(dh, x, slots, gradient(names.a(linear)) as Tensor),
+  ];
+}
+
+function gateBackward(
+  { batch, weight, gradient }: NetworkContext,
+  layer: number,
+  { experts, ffnNormed }: LayerActivations,
+  scratch: GradientScratch,
+): Dispatch[] {
+  if (!experts || !scratch.experts) return [];
+  const routes = batch.routes as RouteTensors;
+  const { router } = expertNames(layer);
+  const { weights: dweights, logits: dlogits } = scratch.experts;
+  return [
+    expertOps.expertGateBackward(routes, experts.gate, dweights, dlogits),
+    expertOps.expertGateBackwardWeight(dlogits, ffnNormed, routes, gradient(router) as Tensor),
+    expertOps.expertGateBackwardInput(dlogits, routes, weight(router), scratch.normed),
+  ];
+}
+
+function weightBackward(context: NetworkContext, name: string, dy: Tensor, x: Tensor): Dispatch[] {
+  const target = context.gradient(name);
+  return target ? [ops.linearBackwardWeight(dy, x, target, true)] : [];
+}
+
+function normBackward(
+  { weight, gradient }: NetworkContext,
+  name: string,
+  x: Tensor,
+  inverse: Tensor,
+  dy: Tensor,
+  dx: Tensor,
+): Dispatch[] {
+  const target = gradient(name);
+  return [
+    ...(target ? [ops.rmsNormBackwardWeight(x, inverse, dy, target)] : []),
+    ops.rmsNormBackward(x, weight(name), inverse, dy, dx),
+  ];
+}

@@ -1,0 +1,103 @@
+/** Forward pass of one layer: attention, then the FFN whose linears carry experts. */
+import { kernels } from '../../../kernels/index.ts';
+import { expertNames, layerNames } from '../../model/parameters.ts';
+import type { Adapted } from '../../model/parameters.ts';
+import type { Dispatch, Tensor } from '../../tensor/device.ts';
+import { expertExpand, expertGate, expertShrink } from '../../tensor/expert-ops.ts';
+import type { RouteTensors } from '../../tensor/expert-ops.ts';
+import * as ops from '../../tensor/ops.ts';
+import type { LayerActivations } from './activations.ts';
+import type { NetworkContext } from './network.ts';
+
+export function layerForward(
+  context: NetworkContext,
+  layer: number,
+  kept: LayerActivations,
+  output: Tensor,
+): Dispatch[] {
+  return [...attentionForward(context, layer, kept), ...ffnForward(context, layer, kept, output)];
+}
+
+function attentionForward(context: NetworkContext, layer: number, kept: LayerActivations): Dispatch[] {
+  const { options, batch, ropeTable, weight } = context;
+  const { rmsNormEpsilon: epsilon, headSize } = options.config;
+  const names = layerNames(layer);
+  return [
+    ops.rmsNorm(kept.input, weight(names.inputNorm), kept.normed, kept.inputInverse, epsilon),
+    ops.linear(kept.normed, weight(names.query), kept.queryRaw),
+    ops.linear(kept.normed, weight(names.key), kept.keyRaw),
+    ops.linear(kept.normed, weight(names.value), kept.value),
+    ops.rmsNorm(kept.queryRaw, weight(names.queryNorm), kept.query, kept.queryInverse, epsilon),
+    ops.rmsNorm(kept.keyRaw, weight(names.keyNorm), kept.key, kept.keyInverse, epsilon),
+    ops.rope(kept.query, batch.positions, ropeTable, headSize, 1),
+    ops.rope(kept.key, batch.positions, ropeTable, headSize, 1),
+    {
+      kernel: kernels.attentionTrain,
+      bindings: {
+        q: kept.query,
+        k: kept.key,
+        v: kept.value,
+        starts: batch.starts,
+        o: kept.attended,
+        log_sum_exp: kept.logSumExp,
+      },
+      params: attentionParams(context),
+    },
+    ops.copy(kept.input, kept.middle),
+    ops.linear(kept.attended, weight(names.output), kept.middle, true),
+  ];
+}
+
+function ffnForward(
+  context: NetworkContext,
+  layer: number,
+  kept: LayerActivations,
+  output: Tensor,
+): Dispatch[] {
+  const { options, batch, weight } = context;
+  const names = layerNames(layer);
+  const experts = kept.experts;
+  const route = batch.routes as RouteTensors;
+  const router = expertNames(layer).router;
+  return [
+    ops.rmsNorm(
+      kept.middle,
+      weight(names.ffnNorm),
+      kept.ffnNormed,
+      kept.middleInverse,
+      options.config.rmsNormEpsilon,
+    ),
+    ...(experts ? [expertGate(kept.ffnNormed, weight(router), route, experts.gate)] : []),
+    ops.linear(kept.ffnNormed, weight(names.gate), kept.gate),
+    ...expertForward(context, layer, kept, 'gate_proj', kept.ffnNormed, kept.gate),
+    ops.linear(kept.ffnNormed, weight(names.up), kept.up),
+    ...expertForward(context, layer, kept, 'up_proj', kept.ffnNormed, kept.up),
+    ops.swiglu(kept.gate, kept.up, kept.activated),
+    ops.copy(kept.middle, output),
+    ops.linear(kept.activated, weight(names.down), output, true),
+    ...expertForward(context, layer, kept, 'down_proj', kept.activated, output),
+  ];
+}
+
+function expertForward(
+  { weight, scales }: NetworkContext,
+  layer: number,
+  { experts }: LayerActivations,
+  linear: Adapted,
+  x: Tensor,
+  y: Tensor,
+): Dispatch[] {
+  if (!experts || !scales) return [];
+  const names = expertNames(layer);
+  const { slots, weights } = experts.gate;
+  const hidden = experts.hidden[linear];
+  return [
+    expertShrink(x, weight(names.a(linear)), slots, hidden),
+    expertExpand(hidden, weight(names.b(linear)), slots, weights, scales, y),
+  ];
+}
+
+export function attentionParams({ options }: NetworkContext): Record<string, number> {
+  const { config, batch } = options;
+  return { B: batch.B, T: batch.T, H: config.heads, KV: config.keyValueHeads, D: config.headSize };
+}

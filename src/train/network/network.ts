@@ -1,0 +1,191 @@
+/**
+ * The training step of a Qwen3 model with LoRA-MoE layers as two fixed lists of dispatches over fixed buffers: nothing
+ * is allocated while training, and peak memory is a function of the config alone.
+ *
+ * Either the base is trained (every tensor) or it is frozen and a pool of experts is; the gradient then stops below the
+ * first FFN, since nothing under it is trained.
+ */
+import { invariant } from '../../base/invariant.ts';
+import { checkpointShapes } from '../../model/checkpoint.ts';
+import type { ModelConfig } from '../../model/config.ts';
+import { EMBEDDING, FINAL_NORM, HEAD, expertShapes } from '../../model/parameters.ts';
+import type { Device, Dispatch, Tensor } from '../../tensor/device.ts';
+import type { RouteTensors } from '../../tensor/expert-ops.ts';
+import * as ops from '../../tensor/ops.ts';
+import { createArena, createTensor, writeTensor } from '../../tensor/tensors.ts';
+import type { Arena } from '../../tensor/tensors.ts';
+import { createLayerActivations } from './activations.ts';
+import type { BatchShape, ExpertPoolShape, LayerActivations } from './activations.ts';
+import { layerBackward } from './layer-backward.ts';
+import { layerForward } from './layer-forward.ts';
+import { createGradientScratch } from './scratch.ts';
+import type { GradientScratch } from './scratch.ts';
+
+export interface NetworkOptions {
+  readonly config: ModelConfig;
+  readonly batch: BatchShape;
+  readonly trainBase: boolean;
+  readonly experts: ExpertPoolShape | null;
+}
+
+/** One batch of N = B·T tokens. */
+export interface BatchTensors {
+  readonly tokens: Tensor;
+  readonly targets: Tensor;
+  readonly positions: Tensor;
+  readonly starts: Tensor;
+  readonly tokenWeights: Tensor;
+  readonly routes: RouteTensors | null;
+}
+
+/** What layers see of the network. */
+export interface NetworkContext {
+  readonly options: NetworkOptions;
+  readonly batch: BatchTensors;
+  readonly ropeTable: Tensor;
+  /** [S] alpha / rank of each expert slot. */
+  readonly scales: Tensor | null;
+  readonly weight: (name: string) => Tensor;
+  /** Where the gradient of a trained tensor is added up; null where it is frozen. */
+  readonly gradient: (name: string) => Tensor | null;
+}
+
+export class TrainingNetwork {
+  readonly options: NetworkOptions;
+  readonly batch: BatchTensors;
+  /** Trained values, and their gradients in the same places. */
+  readonly trained: Arena;
+  readonly gradients: Arena;
+  readonly frozen: Arena | null;
+  readonly scales: Tensor | null;
+  /** [N, V]: logits after `forward` without loss; their gradient after `lossAndBackward`. */
+  readonly logits: Tensor;
+  /** [N] weighted negative log-likelihood of each target. */
+  readonly loss: Tensor;
+  readonly layers: readonly LayerActivations[];
+  readonly forward: readonly Dispatch[];
+  readonly lossOnly: readonly Dispatch[];
+  readonly backward: readonly Dispatch[];
+  readonly #device: Device;
+  readonly #ropeTable: Tensor;
+
+  constructor(device: Device, options: NetworkOptions) {
+    const { config, batch, trainBase, experts } = options;
+    invariant(trainBase !== (experts !== null), 'either the base is trained or experts are');
+    this.#device = device;
+    this.options = options;
+    const N = batch.B * batch.T;
+    const base = matricesFirst(checkpointShapes(config));
+    const trainedShapes = experts ? expertShapes(config, experts.slots, experts.rank) : base;
+    this.frozen = trainBase ? null : createArena(device, 'frozen', base);
+    this.trained = createArena(device, 'trained', trainedShapes);
+    this.gradients = createArena(device, 'gradients', trainedShapes);
+    this.batch = createBatchTensors(device, N, experts);
+    this.scales = experts ? createTensor(device, 'scales', [experts.slots]) : null;
+    this.#ropeTable = createTensor(device, 'rope', [batch.T, config.headSize / 2, 2]);
+    this.layers = Array.from({ length: config.layers }, (_, layer) =>
+      createLayerActivations(device, config, batch, layer, experts),
+    );
+    const output = createTensor(device, 'output', [N, config.hiddenSize]);
+    const outputInverse = createTensor(device, 'output_inverse', [N]);
+    const normed = createTensor(device, 'output_normed', [N, config.hiddenSize]);
+    this.logits = createTensor(device, 'logits', [N, config.vocabularySize]);
+    this.loss = createTensor(device, 'loss', [N]);
+    const context: NetworkContext = {
+      options,
+      batch: this.batch,
+      ropeTable: this.#ropeTable,
+      scales: this.scales,
+      weight: (name) => {
+        const tensor = this.trained.tensors.get(name) ?? this.frozen?.tensors.get(name);
+        invariant(tensor, `no tensor ${name}`);
+        return tensor;
+      },
+      gradient: (name) => this.gradients.tensors.get(name) ?? null,
+    };
+    const head = config.tiedHead ? EMBEDDING : HEAD;
+    const scratch = createGradientScratch(device, config, N, experts);
+    const nextInput = (layer: number): Tensor => this.layers[layer + 1]?.input ?? output;
+    this.forward = [
+      ops.embedding(this.batch.tokens, context.weight(EMBEDDING), this.layers[0]?.input as Tensor),
+      ...this.layers.flatMap((kept, layer) => layerForward(context, layer, kept, nextInput(layer))),
+      ops.rmsNorm(output, context.weight(FINAL_NORM), normed, outputInverse, config.rmsNormEpsilon),
+      ops.linear(normed, context.weight(head), this.logits),
+    ];
+    this.lossOnly = [ops.crossEntropy(this.logits, this.batch.targets, this.batch.tokenWeights, this.loss)];
+    this.backward = [
+      ops.fill(this.gradients.whole, 0),
+      ...headBackward(context, head, this.logits, normed, output, outputInverse, scratch),
+      ...this.layers
+        .map((kept, layer) => layerBackward(context, layer, kept, scratch))
+        .reverse()
+        .flat(),
+      ...embeddingBackward(context, scratch.residual),
+    ];
+  }
+
+  /** Fills what never changes. Call once before the first step. */
+  async prepare(): Promise<void> {
+    const { config, batch } = this.options;
+    await writeTensor(
+      this.#device,
+      this.#ropeTable,
+      ops.ropeTable(batch.T, config.headSize, config.ropeTheta),
+    );
+  }
+}
+
+function headBackward(
+  { weight, gradient }: NetworkContext,
+  head: string,
+  dlogits: Tensor,
+  normed: Tensor,
+  output: Tensor,
+  outputInverse: Tensor,
+  scratch: GradientScratch,
+): Dispatch[] {
+  const headGradient = gradient(head);
+  const normGradient = gradient(FINAL_NORM);
+  return [
+    ...(headGradient ? [ops.linearBackwardWeight(dlogits, normed, headGradient, true)] : []),
+    ops.linearBackwardInput(dlogits, weight(head), scratch.normed),
+    ...(normGradient ? [ops.rmsNormBackwardWeight(output, outputInverse, scratch.normed, normGradient)] : []),
+    ops.fill(scratch.residual, 0),
+    ops.rmsNormBackward(output, weight(FINAL_NORM), outputInverse, scratch.normed, scratch.residual),
+  ];
+}
+
+function embeddingBackward({ batch, gradient }: NetworkContext, residual: Tensor): Dispatch[] {
+  const table = gradient(EMBEDDING);
+  return table ? [ops.embeddingBackward(batch.tokens, residual, table)] : [];
+}
+
+function createBatchTensors(device: Device, N: number, experts: ExpertPoolShape | null): BatchTensors {
+  const ids = (label: string, ...shape: number[]): Tensor => createTensor(device, label, shape, 'u32');
+  const routes = experts && {
+    routeOfToken: ids('route_of_token', N),
+    slots: ids('route_slots', experts.maxRoutes, experts.maxExperts),
+    segments: ids('route_segments', experts.maxRoutes, experts.maxExperts),
+    priors: createTensor(device, 'route_priors', [experts.maxRoutes, experts.maxExperts]),
+    topK: ids('route_top_k', experts.maxRoutes),
+  };
+  return {
+    tokens: ids('tokens', N),
+    targets: ids('targets', N),
+    positions: ids('positions', N),
+    starts: ids('starts', N),
+    tokenWeights: createTensor(device, 'token_weights', [N]),
+    routes,
+  };
+}
+
+/** Matrices before norms, so that weight decay covers one prefix of an arena. */
+export function matricesFirst(
+  shapes: ReadonlyMap<string, readonly number[]>,
+): Map<string, readonly number[]> {
+  const entries = [...shapes];
+  return new Map([
+    ...entries.filter(([, shape]) => shape.length > 1),
+    ...entries.filter(([, shape]) => shape.length === 1),
+  ]);
+}

@@ -1,0 +1,97 @@
+/** AdamW over an arena, with clipping by the global gradient norm; and the learning rate schedule. */
+import { kernels } from '../../kernels/index.ts';
+import type { Device, Dispatch, Tensor } from '../tensor/device.ts';
+import { createTensor, elements } from '../tensor/tensors.ts';
+import type { Arena } from '../tensor/tensors.ts';
+
+export interface AdamWOptions {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Applies to matrices only. */
+  readonly weightDecay: number;
+  /** Global gradient norm above which gradients are scaled down; 0 for none. */
+  readonly maxNorm: number;
+}
+
+/** Pieces of the gradient norm; fixed, so that the sum does not depend on threads. */
+const PARTS = 64;
+
+export class AdamW {
+  readonly first: Tensor;
+  readonly second: Tensor;
+  /** [64] sums of squares whose root is the gradient norm of the last step. */
+  readonly squares: Tensor;
+  readonly #options: AdamWOptions;
+  readonly #trained: Tensor;
+  readonly #gradients: Tensor;
+  readonly #decayed: number;
+
+  constructor(device: Device, trained: Arena, gradients: Arena, options: AdamWOptions) {
+    this.#options = options;
+    this.#trained = trained.whole;
+    this.#gradients = gradients.whole;
+    this.first = createTensor(device, 'adamw.first', trained.whole.shape);
+    this.second = createTensor(device, 'adamw.second', trained.whole.shape);
+    this.squares = createTensor(device, 'adamw.squares', [PARTS]);
+    const norms = [...trained.tensors.values()].filter((tensor) => tensor.shape.length === 1);
+    const total = elements(trained.whole.shape);
+    this.#decayed = norms.reduce((least, tensor) => Math.min(least, tensor.byteOffset / 4), total);
+  }
+
+  /** The update of one step; `step` counts from 1. */
+  step(step: number, learningRate: number): Dispatch[] {
+    const n = elements(this.#gradients.shape);
+    return [
+      {
+        kernel: kernels.sumSquares,
+        bindings: { x: this.#gradients, partial: this.squares },
+        params: { n, parts: PARTS },
+      },
+      this.#update(step, learningRate, 0, this.#decayed, this.#options.weightDecay),
+      ...(this.#decayed < n ? [this.#update(step, learningRate, this.#decayed, n, 0)] : []),
+    ];
+  }
+
+  #update(step: number, learningRate: number, from: number, to: number, weightDecay: number): Dispatch {
+    const { beta1, beta2, epsilon, maxNorm } = this.#options;
+    const part = (tensor: Tensor): Tensor => ({ ...tensor, byteOffset: from * 4, shape: [to - from] });
+    return {
+      kernel: kernels.adamw,
+      bindings: {
+        param: part(this.#trained),
+        grad: part(this.#gradients),
+        m: part(this.first),
+        v: part(this.second),
+        partial: this.squares,
+      },
+      params: {
+        n: to - from,
+        parts: PARTS,
+        learning_rate: learningRate,
+        beta1,
+        beta2,
+        epsilon,
+        weight_decay: weightDecay,
+        correction1: 1 - beta1 ** step,
+        correction2: 1 - beta2 ** step,
+        max_norm: maxNorm,
+      },
+    };
+  }
+}
+
+export interface Schedule {
+  readonly peak: number;
+  readonly warmupSteps: number;
+  readonly totalSteps: number;
+  /** Share of the peak at the end. */
+  readonly floor: number;
+}
+
+/** Linear warm-up, then a cosine down to `floor · peak` at `totalSteps`. `step` counts from 1. */
+export function learningRate({ peak, warmupSteps, totalSteps, floor }: Schedule, step: number): number {
+  if (step <= warmupSteps) return (peak * step) / warmupSteps;
+  const progress = Math.min(1, (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
+  return peak * (floor + (1 - floor) * 0.5 * (1 + Math.cos(Math.PI * progress)));
+}

@@ -1,0 +1,126 @@
+/** One training run's state and its step: network, optimizer and the batch buffers. Knows no files and no clock. */
+import { InternalError } from '../base/errors.ts';
+import { invariant } from '../base/invariant.ts';
+import type { Device, Tensor } from '../tensor/device.ts';
+import { elements, readTensor, writeTensor } from '../tensor/tensors.ts';
+import { NONE } from '../../kernels/kernel.ts';
+import { TrainingNetwork } from './network/network.ts';
+import type { NetworkOptions } from './network/network.ts';
+import { AdamW, learningRate } from './optimizer.ts';
+import type { AdamWOptions, Schedule } from './optimizer.ts';
+
+/** One batch as plain arrays, N = B·T. `targets` NONE: no loss there. */
+export interface Batch {
+  readonly tokens: Uint32Array;
+  readonly targets: Uint32Array;
+  readonly positions: Uint32Array;
+  /** Index in the row of the first token of the token's document. */
+  readonly starts: Uint32Array;
+  readonly routes?: BatchRoutes;
+}
+
+export interface BatchRoutes {
+  /** [N] */
+  readonly routeOfToken: Uint32Array;
+  /** [maxRoutes, maxExperts], NONE after the last expert of a route. */
+  readonly slots: Uint32Array;
+  readonly segments: Uint32Array;
+  readonly priors: Float32Array;
+  /** [maxRoutes] */
+  readonly topK: Uint32Array;
+}
+
+export interface StepResult {
+  /** Mean negative log-likelihood over the tokens with a target, nats. */
+  readonly loss: number;
+  readonly tokens: number;
+  readonly gradientNorm: number;
+  readonly learningRate: number;
+}
+
+export interface TrainerOptions extends NetworkOptions {
+  readonly adamw: AdamWOptions;
+  readonly schedule: Schedule;
+}
+
+export class Trainer {
+  readonly network: TrainingNetwork;
+  readonly optimizer: AdamW;
+  readonly #device: Device;
+  readonly #options: TrainerOptions;
+  /** Steps done. */
+  step = 0;
+
+  constructor(device: Device, options: TrainerOptions) {
+    this.#device = device;
+    this.#options = options;
+    this.network = new TrainingNetwork(device, options);
+    this.optimizer = new AdamW(device, this.network.trained, this.network.gradients, options.adamw);
+  }
+
+  async prepare(): Promise<void> {
+    await this.network.prepare();
+  }
+
+  /** Throws `InternalError('loss_not_finite')` with the weights already touched: go back to the last checkpoint. */
+  async train(batch: Batch): Promise<StepResult> {
+    const tokens = await this.#load(batch);
+    const rate = learningRate(this.#options.schedule, this.step + 1);
+    const { forward, lossOnly, backward } = this.network;
+    await this.#device.submit([
+      ...forward,
+      ...lossOnly,
+      ...backward,
+      ...this.optimizer.step(this.step + 1, rate),
+    ]);
+    const loss = sum(await readTensor(this.#device, this.network.loss));
+    const norm = Math.sqrt(sum(await readTensor(this.#device, this.optimizer.squares)));
+    this.step++;
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      throw new InternalError(
+        'loss_not_finite',
+        `loss ${loss}, gradient norm ${norm} at step ${this.step}: lower the learning rate`,
+      );
+    }
+    return { loss, tokens, gradientNorm: norm, learningRate: rate };
+  }
+
+  /** Negative log-likelihood of each target in nats, 0 where there is none. Changes no weight. */
+  async score(batch: Batch): Promise<Float32Array> {
+    await this.#load(batch, 1);
+    await this.#device.submit([...this.network.forward, ...this.network.lossOnly]);
+    return readTensor(this.#device, this.network.loss);
+  }
+
+  async #load(batch: Batch, weight?: number): Promise<number> {
+    const { batch: to } = this.network;
+    const N = elements(to.tokens.shape);
+    invariant(batch.tokens.length === N, `a batch of ${batch.tokens.length} tokens where ${N} are expected`);
+    let counted = 0;
+    for (const target of batch.targets) if (target !== NONE) counted++;
+    const each = weight ?? 1 / Math.max(1, counted);
+    const weights = Float32Array.from(batch.targets, (target) => (target === NONE ? 0 : each));
+    const writes: [Tensor, Float32Array | Uint32Array][] = [
+      [to.tokens, batch.tokens],
+      [to.targets, batch.targets],
+      [to.positions, batch.positions],
+      [to.starts, batch.starts],
+      [to.tokenWeights, weights],
+    ];
+    if (to.routes) {
+      const { routes } = batch;
+      invariant(routes, 'a network with experts needs routes');
+      writes.push([to.routes.routeOfToken, routes.routeOfToken], [to.routes.slots, routes.slots]);
+      writes.push([to.routes.segments, routes.segments], [to.routes.priors, routes.priors]);
+      writes.push([to.routes.topK, routes.topK]);
+    }
+    for (const [tensor, data] of writes) await writeTensor(this.#device, tensor, data);
+    return counted;
+  }
+}
+
+function sum(values: Float32Array): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
