@@ -72,11 +72,16 @@ export function createChatEncoder(tokenizer: Tokenizer): ChatEncoder {
   return {
     encodeChat(messages, options) {
       const guard = createGuard(tokenizer, messages);
-      return guard.encode(render(messages.map(guard.protect), options));
+      return guard.encode(
+        render(
+          messages.map((message) => guard.protect(message)),
+          options,
+        ),
+      );
     },
     encodeLearntChat(messages) {
       const guard = createGuard(tokenizer, messages);
-      const safe = messages.map(guard.protect);
+      const safe = messages.map((message) => guard.protect(message));
       const ids: number[] = [];
       const answers: number[] = [];
       const turns: number[] = [];

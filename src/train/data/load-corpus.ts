@@ -65,7 +65,8 @@ async function fingerprintRequest(request: CorpusRequest): Promise<string> {
   for (const part of request.parts) {
     const path = partPath(request.dataDirectory, part, request.split);
     try {
-      for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+      const file: AsyncIterable<Buffer> = createReadStream(path);
+      for await (const chunk of file) hash.update(chunk);
     } catch (cause) {
       throw new CallerError('unreadable_data', `${path} cannot be read: check the data directory.`, {
         param: path,

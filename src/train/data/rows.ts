@@ -41,7 +41,7 @@ export const mcqRowSchema = z
     qtype: z.enum(['single', 'multi']),
     explanation: z.string().max(50_000).optional(),
   })
-  .refine((row) => [...row.answer].every((letter) => Object.hasOwn(row.options, letter)), {
+  .refine((row) => row.answer.split('').every((letter) => Object.hasOwn(row.options, letter)), {
     error: 'every letter of the answer must be an option',
     path: ['answer'],
   })

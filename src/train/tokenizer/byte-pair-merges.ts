@@ -25,6 +25,7 @@ export interface LearntMerges {
 }
 
 const END = -1;
+const NO_BYTES = new Uint8Array(0);
 /** Pairs are keyed left * KEY_BASE + right, which stays an exact integer. */
 const KEY_BASE = 2 ** 20;
 
@@ -37,8 +38,8 @@ export function learnMerges(pieces: ReadonlyMap<string, number>, options: MergeO
   const heap = createPairHeap();
 
   for (let place = 0; place < length; place++) {
-    const after = next[place] as number;
-    if (after !== END) note(symbols[place] as number, symbols[after] as number, place);
+    const after = next[place] ?? END;
+    if (after !== END) note(symbols[place] ?? 0, symbols[after] ?? 0, place);
   }
   for (const key of counts.keys()) offer(key);
 
@@ -62,7 +63,7 @@ export function learnMerges(pieces: ReadonlyMap<string, number>, options: MergeO
   function note(left: number, right: number, place: number): number {
     if (!vocabulary.mayJoin(left, right)) return END;
     const key = left * KEY_BASE + right;
-    counts.set(key, (counts.get(key) ?? 0) + (weights[place] as number));
+    counts.set(key, (counts.get(key) ?? 0) + (weights[place] ?? 0));
     const known = places.get(key);
     if (known === undefined) places.set(key, [place]);
     else known.push(place);
@@ -84,23 +85,23 @@ export function learnMerges(pieces: ReadonlyMap<string, number>, options: MergeO
   function merge(key: number, left: number, right: number, joined: number): Set<number> {
     const born = new Set<number>();
     for (const place of places.get(key) ?? []) {
-      const after = next[place] as number;
+      const after = next[place] ?? END;
       // A place is noted once and never withdrawn, so it may be out of date.
       if (symbols[place] !== left || after === END || symbols[after] !== right) continue;
-      const weight = weights[place] as number;
-      const before = previous[place] as number;
-      const beyond = next[after] as number;
+      const weight = weights[place] ?? 0;
+      const before = previous[place] ?? END;
+      const beyond = next[after] ?? END;
       symbols[place] = joined;
       symbols[after] = END;
       next[place] = beyond;
       if (before !== END) {
-        const neighbour = symbols[before] as number;
+        const neighbour = symbols[before] ?? 0;
         forget(neighbour, left, weight);
         born.add(note(neighbour, joined, before));
       }
       if (beyond !== END) {
         previous[beyond] = place;
-        const neighbour = symbols[beyond] as number;
+        const neighbour = symbols[beyond] ?? 0;
         forget(right, neighbour, weight);
         born.add(note(joined, neighbour, place));
       }
@@ -134,7 +135,7 @@ function layOut(pieces: ReadonlyMap<string, number>): Layout {
   for (const [piece, weight] of pieces) {
     const start = at;
     for (const byte of encoder.encode(piece)) {
-      symbols[at] = idOfByte[byte] as number;
+      symbols[at] = idOfByte[byte] ?? 0;
       previous[at] = at === start ? END : at - 1;
       next[at] = at + 1;
       weights[at] = weight;
@@ -160,23 +161,24 @@ function createVocabulary(maxTokenBytes: number): Vocabulary {
   const whole: boolean[] = [];
   const add = (bytes: Uint8Array, isWhole: boolean): number => {
     tokens.push(bytes);
-    needed.push(characterLength(bytes[0] as number));
+    needed.push(characterLength(bytes[0] ?? 0));
     whole.push(isWhole);
     return tokens.length - 1;
   };
   for (const byte of BYTES_BY_ID) add(Uint8Array.of(byte), byte < 0x80);
-  const lengthOf = (id: number): number => (tokens[id] as Uint8Array).length;
+  const bytesOf = (id: number): Uint8Array => tokens[id] ?? NO_BYTES;
+  const lengthOf = (id: number): number => bytesOf(id).length;
   return {
     tokens,
     mayJoin(left, right) {
       const length = lengthOf(left) + lengthOf(right);
       if (whole[left] === true) return whole[right] === true && length <= maxTokenBytes;
-      return needed[right] === 0 && length <= (needed[left] as number);
+      return needed[right] === 0 && length <= (needed[left] ?? 0);
     },
     join(left, right) {
       const joined = new Uint8Array(lengthOf(left) + lengthOf(right));
-      joined.set(tokens[left] as Uint8Array);
-      joined.set(tokens[right] as Uint8Array, lengthOf(left));
+      joined.set(bytesOf(left));
+      joined.set(bytesOf(right), lengthOf(left));
       return add(joined, whole[left] === true || joined.length === needed[left]);
     },
   };

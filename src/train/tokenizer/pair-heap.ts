@@ -11,13 +11,13 @@ export function createPairHeap(): PairHeap {
 
   /** Whether entry i comes before entry j. */
   const before = (i: number, j: number): boolean => {
-    const [left, right] = [counts[i] as number, counts[j] as number];
-    return left === right ? (keys[i] as number) < (keys[j] as number) : left > right;
+    const [left, right] = [counts[i] ?? 0, counts[j] ?? 0];
+    return left === right ? (keys[i] ?? 0) < (keys[j] ?? 0) : left > right;
   };
   const swap = (i: number, j: number): void => {
-    const [key, count] = [keys[i] as number, counts[i] as number];
-    keys[i] = keys[j] as number;
-    counts[i] = counts[j] as number;
+    const [key, count] = [keys[i] ?? 0, counts[i] ?? 0];
+    keys[i] = keys[j] ?? 0;
+    counts[i] = counts[j] ?? 0;
     keys[j] = key;
     counts[j] = count;
   };
@@ -37,8 +37,8 @@ export function createPairHeap(): PairHeap {
     pop() {
       if (keys.length === 0) return null;
       swap(0, keys.length - 1);
-      const key = keys.pop() as number;
-      const count = counts.pop() as number;
+      const key = keys.pop() ?? 0;
+      const count = counts.pop() ?? 0;
       let at = 0;
       for (;;) {
         let largest = at;
