@@ -127,8 +127,9 @@ function findDuplicateKey(text: string): string | undefined {
     while (' \t\r\n'.includes(text[next] ?? '.')) next++;
     if (text[next] !== ':') continue;
     const key = String(JSON.parse(text.slice(start, at + 1)));
-    if (open.at(-1)?.has(key) === true) return key;
-    open.at(-1)?.add(key);
+    const keys = open.at(-1);
+    if (keys?.has(key)) return key;
+    keys?.add(key);
   }
   return undefined;
 }
@@ -143,18 +144,18 @@ function readEntry(name: string, raw: unknown): TensorEntry {
   if (!Array.isArray(shape) || shape.length > MAX_DIMENSIONS || !shape.every(isCount)) {
     throw fail('bad_shape', `Tensor ${quote(name)} has no valid shape.`);
   }
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
+  if (!Array.isArray(offsets) || !isPair(offsets)) {
     throw fail('bad_offsets', `Tensor ${quote(name)} has no valid data_offsets.`);
   }
-  const [begin, end] = offsets as [number, number];
-  const bytes = (shape as number[]).reduce((product, size) => product * size, ELEMENT_BYTES[dtype]);
+  const [begin, end] = offsets;
+  const bytes = shape.reduce((product, size) => product * size, ELEMENT_BYTES[dtype]);
   if (end - begin !== bytes) {
     throw fail(
       'size_mismatch',
       `Tensor ${quote(name)} needs ${bytes} bytes, its data_offsets hold ${end - begin}.`,
     );
   }
-  return { name, type: dtype, shape: shape as number[], begin, end };
+  return { name, type: dtype, shape, begin, end };
 }
 
 /** The format demands that the tensors cover the bytes behind the header without holes and without overlaps. */
@@ -193,7 +194,11 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isPair(values: unknown[]): values is [number, number] {
+  return values.length === 2 && values.every(isCount);
 }
 
 function isType(value: string): value is SafetensorsType {

@@ -5,9 +5,16 @@
  */
 import { z } from 'zod';
 import { CallerError } from '../base/errors.ts';
+import { invariant } from '../base/invariant.ts';
 import { readText, type FileSource } from './byte-source.ts';
 import { modelConfigJson, parseModelConfig, type ModelConfig } from './config.ts';
-import { openSafetensors, writeSafetensors, type FloatType, type SafetensorsFile } from './safetensors.ts';
+import {
+  isFloatType,
+  openSafetensors,
+  writeSafetensors,
+  type FloatType,
+  type SafetensorsFile,
+} from './safetensors.ts';
 
 export interface Checkpoint {
   readonly config: ModelConfig;
@@ -72,7 +79,9 @@ export async function openCheckpoint(files: FileSource): Promise<Checkpoint> {
     tensor: async (name) => fileOf(name).tensor(name),
     stored: async (name) => {
       const file = fileOf(name);
-      return { type: file.header.tensors.get(name)?.type as FloatType, bytes: await file.bytes(name) };
+      const type = file.header.tensors.get(name)?.type;
+      invariant(isFloatType(type), 'every tensor was checked on opening');
+      return { type, bytes: await file.bytes(name) };
     },
   };
 }
@@ -150,7 +159,7 @@ async function readIndex(files: FileSource): Promise<ReadonlyMap<string, string>
 function checkTensor(name: string, shape: readonly number[], file: SafetensorsFile | undefined): void {
   const entry = file?.header.tensors.get(name);
   if (entry === undefined) throw missingTensor(name);
-  if (entry.type !== 'F32' && entry.type !== 'F16' && entry.type !== 'BF16') {
+  if (!isFloatType(entry.type)) {
     const message = `Tensor ${name} is ${entry.type}; use the F32, F16 or BF16 checkpoint.`;
     throw new CallerError('invalid_checkpoint', message, { param: name });
   }

@@ -25,13 +25,13 @@ function halfTable(): Float32Array {
 export function halfToFloat(source: Uint16Array): Float32Array {
   const table = halfTable();
   const result = new Float32Array(source.length);
-  for (let i = 0; i < source.length; i++) result[i] = table[source[i] as number] as number;
+  for (let i = 0; i < source.length; i++) result[i] = table[source[i]!]!;
   return result;
 }
 
 export function bfloatToFloat(source: Uint16Array): Float32Array {
   const bits = new Uint32Array(source.length);
-  for (let i = 0; i < source.length; i++) bits[i] = (source[i] as number) << 16;
+  for (let i = 0; i < source.length; i++) bits[i] = source[i]! << 16;
   return new Float32Array(bits.buffer);
 }
 
@@ -44,11 +44,11 @@ export function floatToHalf(source: Float32Array): Uint16Array {
   const bits = new Uint32Array(source.buffer, source.byteOffset, source.length);
   const result = new Uint16Array(source.length);
   for (let i = 0; i < bits.length; i++) {
-    const word = bits[i] as number;
+    const word = bits[i]!;
     const magnitude = word & 0x7fff_ffff;
     let half: number;
     if (magnitude >= HALF_OVERFLOW) half = magnitude > INFINITY_BITS ? 0x7e00 : 0x7c00;
-    else if (magnitude < HALF_NORMAL) half = subnormalHalf(Math.abs(source[i] as number));
+    else if (magnitude < HALF_NORMAL) half = subnormalHalf(Math.abs(source[i]!));
     else half = (magnitude - ((127 - 15) << 23) + 0xfff + ((magnitude >>> 13) & 1)) >>> 13;
     result[i] = ((word >>> 16) & 0x8000) | half;
   }
@@ -68,7 +68,7 @@ export function floatToBfloat(source: Float32Array): Uint16Array {
   const bits = new Uint32Array(source.buffer, source.byteOffset, source.length);
   const result = new Uint16Array(source.length);
   for (let i = 0; i < bits.length; i++) {
-    const word = bits[i] as number;
+    const word = bits[i]!;
     const isNaN = (word & 0x7fff_ffff) > INFINITY_BITS;
     result[i] = isNaN ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
   }

@@ -8,12 +8,17 @@ import {
   parseHeader,
   readHeaderLength,
   type SafetensorsHeader,
+  type SafetensorsType,
   type TensorEntry,
 } from '../base/safetensors-header.ts';
 import type { ByteSource } from './byte-source.ts';
 import { bfloatToFloat, floatToBfloat, floatToHalf, halfToFloat } from './float-formats.ts';
 
 export type FloatType = 'F32' | 'F16' | 'BF16';
+
+export function isFloatType(type: SafetensorsType | undefined): type is FloatType {
+  return type === 'F32' || type === 'F16' || type === 'BF16';
+}
 
 export interface SafetensorsFile {
   readonly header: SafetensorsHeader;
@@ -63,7 +68,7 @@ export async function openSafetensors(
 /** Values of a tensor's bytes; a view of them where they are F32 and lie aligned. */
 export function decodeFloats(bytes: Uint8Array, entry: Pick<TensorEntry, 'name' | 'type'>): Float32Array {
   const { type } = entry;
-  if (type !== 'F32' && type !== 'F16' && type !== 'BF16') {
+  if (!isFloatType(type)) {
     throw new CallerError(
       'safetensors_unsupported_dtype',
       `Tensor ${JSON.stringify(entry.name)} is ${type}; convert the file to F32, F16 or BF16.`,

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -116,7 +115,7 @@ describe('shard push, activate, rollback and list', () => {
   /** Answers as the protocol says: the first activation is staged, the second active. */
   async function answer(request: IncomingMessage): Promise<[number, object]> {
     let bytes = 0;
-    for await (const chunk of request) bytes += (chunk as Buffer).length;
+    for await (const chunk of request as AsyncIterable<Buffer>) bytes += chunk.length;
     const { method = '', url = '' } = request;
     seen.push({ method, url, key: request.headers.authorization ?? '', bytes });
     const versions = [
@@ -161,7 +160,8 @@ describe('shard push, activate, rollback and list', () => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
     environment = { SPARSEDOCTOR_ADMIN_KEY: 'secret', SPARSEDOCTOR_EDGE_PORT: String(port) };
   });
   afterAll(() => server.close());

@@ -3,21 +3,23 @@ import { memoryFiles } from '../../src/model/byte-source.ts';
 import { checkpointShapes, openCheckpoint } from '../../src/model/checkpoint.ts';
 import { modelConfigJson, type ModelConfig } from '../../src/model/config.ts';
 import { fingerprint } from '../../src/model/fingerprint.ts';
-import { writeSafetensors, type TensorToWrite } from '../../src/model/safetensors.ts';
+import { writeSafetensors, type FloatType, type TensorToWrite } from '../../src/model/safetensors.ts';
 import { tinyConfig, tinyModel, type TinyModel } from '../support/tiny-model.ts';
+
+type FloatTensor = Extract<TensorToWrite, { type: FloatType }>;
 
 let model: TinyModel;
 beforeAll(async () => {
   model = await tinyModel();
 });
 
-function tensorsOf({ config, tensors }: TinyModel): TensorToWrite[] {
+function tensorsOf({ config, tensors }: TinyModel): FloatTensor[] {
   return [...checkpointShapes(config)].map(([name, shape]) => {
-    return { name, type: 'F32', shape, values: tensors.get(name) as Float32Array };
+    return { name, type: 'F32', shape, values: tensors.get(name)! };
   });
 }
 
-function directory(tensors: TensorToWrite[], config: ModelConfig = tinyConfig) {
+function directory(tensors: FloatTensor[], config: ModelConfig = tinyConfig) {
   return memoryFiles({
     'config.json': modelConfigJson(config),
     'model.safetensors': writeSafetensors(tensors),
@@ -27,7 +29,7 @@ function directory(tensors: TensorToWrite[], config: ModelConfig = tinyConfig) {
 const fileOf = (i: number) => `model-0000${(i % 3) + 1}-of-00003.safetensors`;
 
 /** The same tensors in three files and an index. */
-function sharded(tensors: TensorToWrite[]): Record<string, Uint8Array | string> {
+function sharded(tensors: FloatTensor[]): Record<string, Uint8Array | string> {
   const files: Record<string, Uint8Array | string> = { 'config.json': modelConfigJson(tinyConfig) };
   for (const part of [0, 1, 2])
     files[fileOf(part)] = writeSafetensors(tensors.filter((_, i) => i % 3 === part));
@@ -137,7 +139,7 @@ describe('openCheckpoint', () => {
   });
 });
 
-async function fingerprintOf(tensors: TensorToWrite[], config?: ModelConfig): Promise<string> {
+async function fingerprintOf(tensors: FloatTensor[], config?: ModelConfig): Promise<string> {
   return fingerprint(await openCheckpoint(directory(tensors, config)));
 }
 
@@ -154,7 +156,7 @@ describe('fingerprint', () => {
   test('changes with one bit of one tensor, with a type, and with what enters the computation', async () => {
     const original = await fingerprintOf(tensorsOf(model));
     const flipped = tensorsOf(model).map((tensor) => ({ ...tensor, values: tensor.values.slice() }));
-    new Uint8Array((flipped[9] as TensorToWrite).values.buffer)[0] = 255;
+    new Uint8Array(flipped[9]!.values.buffer)[0] = 255;
     const others = await Promise.all([
       fingerprintOf(flipped),
       fingerprintOf(tensorsOf(model).map((tensor) => ({ ...tensor, type: 'F16' }))),

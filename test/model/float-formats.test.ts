@@ -38,7 +38,7 @@ describe('bfloats', () => {
   test('survive the round trip, all 65,536 of them', () => {
     const floats = bfloatToFloat(allWords);
     const back = floatToBfloat(floats);
-    const wrong = allWords.findIndex((word, i) => !Number.isNaN(floats[i] as number) && back[i] !== word);
+    const wrong = allWords.findIndex((word, i) => !Number.isNaN(floats[i]!) && back[i] !== word);
     expect(wrong).toBe(-1);
     expect(bfloatToFloat(back).filter(Number.isNaN).length).toBe(254);
   });

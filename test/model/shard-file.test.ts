@@ -105,7 +105,7 @@ describe('readShardFile', () => {
 
   test.each([NaN, Infinity, -Infinity])('refuses a weight that is %f', async (value) => {
     const forged = await forge(({ tensors }) => {
-      (tensors.get('layers.1.up_proj.lora_B') as TensorToWrite).values[5] = value;
+      tensors.get('layers.1.up_proj.lora_B')!.values[5] = value;
     });
     await expect(readShardFile(forged)).rejects.toMatchObject({
       code: 'shard_not_finite',
@@ -210,7 +210,7 @@ describe('readShardFile', () => {
 
 describe('writeShardFile', () => {
   test('refuses values that become infinite in F16', async () => {
-    const router = shard.layers[0]?.router.slice() as Float32Array;
+    const router = shard.layers[0]!.router.slice();
     router[0] = 1e6;
     const layers = [{ router, linears: shard.layers[0]?.linears ?? {} }, ...shard.layers.slice(1)];
     await expect(writeShardFile({ ...shard, layers })).rejects.toMatchObject({ code: 'shard_not_finite' });

@@ -69,6 +69,8 @@ async function evaluate(
   try {
     const generateNext = { logits: true, options: { temperature: 0 } } as const;
     const items = tokens.map((token): [Token, { generateNext: typeof generateNext }] => [
+      // node-llama-cpp brands its token ids and offers no way to make one.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       token as Token,
       { generateNext },
     ]);

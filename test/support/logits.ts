@@ -11,7 +11,7 @@ export function largestDifference(
     const others = actual[row];
     if (others?.length !== values.length) throw new Error(`row ${row} has another length`);
     for (let i = 0; i < values.length; i++) {
-      const difference = Math.abs((others[i] as number) - (values[i] as number));
+      const difference = Math.abs(others[i]! - values[i]!);
       largest = Math.max(largest, Number.isNaN(difference) ? Infinity : difference);
     }
   }
