@@ -1,15 +1,9 @@
 /** Batches from packed rows: shuffled anew each epoch from the seed, so that any step's batch can be found again. */
 import { createRandom } from '../base/random.ts';
 import { invariant } from '../base/invariant.ts';
+import type { PackedRow } from './data/packing.ts';
 import type { Batch } from './trainer.ts';
 
-/** One row of T tokens of one or more documents. */
-export interface PackedRow {
-  readonly tokens: Uint32Array;
-  readonly targets: Uint32Array;
-  readonly positions: Uint32Array;
-  readonly starts: Uint32Array;
-}
 
 export class RowSampler {
   readonly #rows: number;

@@ -1,0 +1,99 @@
+/** `sparsedoctor train …`: a run from its JSON, with a progress bar, resumable at any moment. */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { SingleBar, Presets } from 'cli-progress';
+import type { Command } from 'commander';
+import { exportBase, runBase } from '../../train/base-run.ts';
+import { baseRunSchema, parseRunConfig } from '../../train/config.ts';
+import { encodeTrainer, writeWhole } from '../../train/run-files.ts';
+import type { StepResult } from '../../train/trainer.ts';
+import { createWasmDevice } from '../../tensor/wasm/node.ts';
+import { openTokenizer } from '../files.ts';
+
+interface TrainOptions {
+  readonly data: string;
+  readonly folder: string;
+  readonly threads: string;
+  readonly out: string;
+}
+
+export function registerTrainCommand(program: Command): void {
+  const train = program.command('train').description('train a base or expert shards');
+  train
+    .command('base')
+    .description('train a base model; goes on where the folder left off')
+    .argument('<run>', 'JSON file of the run')
+    .requiredOption('--data <directory>', 'folder with pretrain/, sft/ and mcq/')
+    .option('--folder <directory>', 'where state and metrics are kept', 'runs/base')
+    .option('--out <directory>', 'where the tokenizer is, and the trained checkpoint goes', 'weights/base')
+    .option('--threads <n>', 'compute threads', '2')
+    .action(trainBase);
+}
+
+async function trainBase(runFile: string, options: TrainOptions): Promise<void> {
+  const config = parseRunConfig(await readFile(runFile, 'utf8'), baseRunSchema, runFile);
+  const { tokenizer, files } = await openTokenizer(options.out);
+  const device = await createWasmDevice({ threads: Number(options.threads) });
+  const progress = createProgress(config.rows * config.rowLength);
+  const run = await runBase({
+    config,
+    device,
+    tokenizer,
+    tokenizerFiles: files,
+    dataDirectory: resolve(options.data),
+    folder: resolve(options.folder),
+    onStart: ({ parts, rows, step, totalSteps }) => {
+      for (const part of parts) {
+        process.stderr.write(`${part.part}: ${part.documents} documents, ${part.tokens} tokens\n`);
+      }
+      process.stderr.write(`${rows} rows of ${config.rowLength} tokens; ${device.description}\n`);
+      progress.start(step, totalSteps);
+    },
+    onStep: progress.step,
+    signal: interruptSignal(),
+  });
+  progress.stop();
+  for (const [name, bytes] of Object.entries(await exportBase(device, run.trainer, run.model))) {
+    await writeWhole(join(options.out, name), bytes);
+  }
+  const resume = await encodeTrainer(device, run.trainer, run.run, 'compact');
+  await writeWhole(join(options.out, 'resume.safetensors'), resume);
+  await device.dispose();
+  process.stderr.write(`${run.tokens} tokens seen; wrote ${options.out}/model.safetensors\n`);
+}
+
+/** First Ctrl-C ends after this step and saves; a second one ends at once. */
+function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  process.once('SIGINT', () => controller.abort());
+  process.once('SIGTERM', () => controller.abort());
+  return controller.signal;
+}
+
+function createProgress(tokensPerStep: number) {
+  const format =
+    '{bar} {value}/{total} steps | loss {loss} | valid {validation} | {speed} tokens/s | {eta_formatted} left';
+  const bar = new SingleBar({ format, etaBuffer: 50, noTTYOutput: true, notTTYSchedule: 30_000 }, Presets.rect);
+  let smooth = 0;
+  let last = performance.now();
+  let speed = 0;
+  return {
+    start(step: number, total: number): void {
+      bar.start(total, step, { loss: '–', validation: '–', speed: '–' });
+      last = performance.now();
+    },
+    step(step: number, result: StepResult, validation: number | null): void {
+      const now = performance.now();
+      const rate = (tokensPerStep * 1000) / (now - last);
+      last = now;
+      speed = speed === 0 ? rate : speed * 0.95 + rate * 0.05;
+      smooth = smooth === 0 ? result.loss : smooth * 0.95 + result.loss * 0.05;
+      bar.update(step, {
+        loss: smooth.toFixed(3),
+        validation: validation?.toFixed(3) ?? '–',
+        speed: speed.toFixed(0),
+      });
+    },
+    stop: () => bar.stop(),
+  };
+}

@@ -1,0 +1,71 @@
+/** A run's folder: metrics as JSON lines, the exact state, and whole-file writes that a crash cannot tear. */
+import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Device } from '../tensor/device.ts';
+import { readTensor, writeTensor } from '../tensor/tensors.ts';
+import { decodeRunState, encodeRunState } from './resume-file.ts';
+import type { Trainer } from './trainer.ts';
+
+export interface RunFolder {
+  readonly path: string;
+  metric(values: Readonly<Record<string, unknown>>): Promise<void>;
+  save(): Promise<void>;
+  /** Step that the run goes on from, 0 when there is nothing to resume. */
+  resume(): Promise<number>;
+}
+
+const STATE = 'state.safetensors';
+
+/** `run` identifies config and data; a state of another run is refused. */
+export async function openRunFolder(
+  path: string,
+  run: string,
+  device: Device,
+  trainer: Trainer,
+): Promise<RunFolder> {
+  await mkdir(path, { recursive: true });
+  return {
+    path,
+    metric: (values) => appendFile(join(path, 'metrics.jsonl'), `${JSON.stringify(values)}\n`),
+    async save() {
+      await writeWhole(join(path, STATE), await encodeTrainer(device, trainer, run, 'exact'));
+    },
+    async resume() {
+      const bytes = await readFile(join(path, STATE)).catch(() => null);
+      if (bytes) await restoreTrainer(device, trainer, run, new Uint8Array(bytes));
+      return trainer.step;
+    },
+  };
+}
+
+export async function encodeTrainer(
+  device: Device,
+  trainer: Trainer,
+  run: string,
+  form: 'exact' | 'compact',
+): Promise<Uint8Array> {
+  const weights = await readTensor(device, trainer.network.trained.whole);
+  const first = await readTensor(device, trainer.optimizer.first);
+  const second = await readTensor(device, trainer.optimizer.second);
+  return encodeRunState({ run, step: trainer.step, weights, first, second }, form);
+}
+
+export async function restoreTrainer(
+  device: Device,
+  trainer: Trainer,
+  run: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  const { whole } = trainer.network.trained;
+  const state = await decodeRunState(bytes, run, whole.shape[0] as number);
+  await writeTensor(device, whole, state.weights);
+  await writeTensor(device, trainer.optimizer.first, state.first);
+  await writeTensor(device, trainer.optimizer.second, state.second);
+  trainer.step = state.step;
+}
+
+export async function writeWhole(path: string, bytes: Uint8Array | string): Promise<void> {
+  const partial = `${path}.partial`;
+  await writeFile(partial, bytes);
+  await rename(partial, path);
+}
