@@ -17,8 +17,8 @@ export class Bank {
     this.memory = new WebAssembly.Memory({ initial: 1, maximum: this.#limit / PAGE, shared: true });
   }
 
-  /** Pointer of `size` zeroed bytes, or null when the bank is full. */
-  allocate(size: number): number | null {
+  /** Pointer of `size` zeroed bytes, or null when that would leave fewer than `keep` untouched ones. */
+  allocate(size: number, keep = 0): number | null {
     const need = Math.max(ALIGN, Math.ceil(size / ALIGN) * ALIGN);
     const hole = this.#free.find((piece) => piece.size >= need);
     if (hole) {
@@ -30,7 +30,7 @@ export class Bank {
       return at;
     }
     const at = this.#end;
-    if (at + need > this.#limit) return null;
+    if (at + need > this.#limit - keep) return null;
     const have = this.memory.buffer.byteLength;
     if (at + need > have) {
       try {

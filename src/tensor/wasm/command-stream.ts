@@ -5,7 +5,15 @@
  * A command is [function, bank, items, grain, argument count, arguments…]; function COPY moves bytes between banks:
  * [COPY, from bank, to bank, 0, 3, from pointer, to pointer, bytes].
  */
-export const CONTROL = { sequence: 0, done: 1, failed: 2, arrived: 3, generation: 4, commands: 5, stop: 6 } as const;
+export const CONTROL = {
+  sequence: 0,
+  done: 1,
+  failed: 2,
+  arrived: 3,
+  generation: 4,
+  commands: 5,
+  stop: 6,
+} as const;
 export const CONTROL_WORDS = 16;
 export const MAX_COMMANDS = 8192;
 export const MAX_STREAM = 1 << 18;

@@ -27,6 +27,8 @@ async function readBuild(name: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
     return new Uint8Array(await readFile(new URL(`${name}.wasm`, builds)));
   } catch (cause) {
-    throw new InternalError('kernels_not_built', 'the kernels are not built: run `npm run build:kernels`', { cause });
+    throw new InternalError('kernels_not_built', 'the kernels are not built: run `npm run build:kernels`', {
+      cause,
+    });
   }
 }

@@ -77,7 +77,11 @@ function runCommand(
 
 function copyAcross(stream: Float64Array, at: number, from: Bank, banks: readonly Bank[]): void {
   const to = banks[stream[at + 2] as number] as Bank;
-  const [source, target, bytes] = stream.subarray(at + HEADER, at + HEADER + 3) as unknown as [number, number, number];
+  const [source, target, bytes] = stream.subarray(at + HEADER, at + HEADER + 3) as unknown as [
+    number,
+    number,
+    number,
+  ];
   new Uint8Array(to.memory.buffer, target, bytes).set(new Uint8Array(from.memory.buffer, source, bytes));
 }
 

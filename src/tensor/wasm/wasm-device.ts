@@ -25,6 +25,8 @@ export interface WasmDeviceOptions {
   /** Scratch of one thread in one bank. */
   readonly scratchBytes?: number;
   readonly maxBanks?: number;
+  /** Kept free in every bank for tensors that visit it from another one. */
+  readonly stagingBytes?: number;
   /** For people: which build of the kernels `module` is. */
   readonly variant?: string;
 }
@@ -41,6 +43,7 @@ interface Staged {
 
 const DEFAULT_BANK_BYTES = 65535 * 65536;
 const DEFAULT_SCRATCH_BYTES = 1 << 20;
+const MAX_STAGING_BYTES = 128 << 20;
 const names = Object.values(kernels).map((kernel) => kernel.name);
 const functionOf = new Map(names.map((name, index) => [name, index]));
 
@@ -64,6 +67,7 @@ export class WasmDevice implements Device {
   constructor(options: WasmDeviceOptions) {
     this.#options = {
       bankBytes: DEFAULT_BANK_BYTES,
+      stagingBytes: Math.min(MAX_STAGING_BYTES, (options.bankBytes ?? DEFAULT_BANK_BYTES) / 16),
       scratchBytes: DEFAULT_SCRATCH_BYTES,
       maxBanks: 64,
       variant: 'simd',
@@ -77,7 +81,7 @@ export class WasmDevice implements Device {
     for (let index = 0; ; index++) {
       if (index === this.#banks.length) this.#openBank(byteLength, label);
       const bank = this.#banks[index]?.bank as Bank;
-      const pointer = bank.allocate(byteLength);
+      const pointer = bank.allocate(byteLength, this.#options.stagingBytes);
       if (pointer === null) continue;
       this.#allocated += byteLength;
       this.#peak = Math.max(this.#peak, this.#allocated);
@@ -141,10 +145,10 @@ export class WasmDevice implements Device {
   }
 
   #openBank(byteLength: number, label: string): void {
-    const { bankBytes, scratchBytes, threads, maxBanks } = this.#options;
+    const { bankBytes, scratchBytes, stagingBytes, threads, maxBanks } = this.#options;
     const bank = this.#banks.length < maxBanks ? new Bank(bankBytes) : null;
     const scratch = Array.from({ length: threads }, () => bank?.allocate(scratchBytes) ?? null);
-    const probe = bank?.allocate(byteLength) ?? null;
+    const probe = bank?.allocate(byteLength, stagingBytes) ?? null;
     if (!bank || scratch.includes(null) || probe === null) {
       throw new InternalError(
         'out_of_memory',
@@ -188,11 +192,26 @@ export class WasmDevice implements Device {
   /** Encodes as many dispatches as fit the shared stream and runs them; returns the index of the next one. */
   async #runSome(dispatches: readonly Dispatch[], from: number): Promise<number> {
     const staged: Staged[] = [];
+    try {
+      return await this.#runStaging(dispatches, from, staged);
+    } finally {
+      for (const { bank, pointer, bytes } of staged) this.#banks[bank]?.bank.release(pointer, bytes);
+    }
+  }
+
+  async #runStaging(dispatches: readonly Dispatch[], from: number, staged: Staged[]): Promise<number> {
     const encoder = { at: 0, commands: 0 };
     let index = from;
     for (; index < dispatches.length; index++) {
       if (encoder.commands + 32 > MAX_COMMANDS || encoder.at + 1024 > MAX_STREAM) break;
-      this.#encode(dispatches[index] as Dispatch, encoder, staged);
+      // Where visitors of earlier dispatches fill a bank, these run first and make room.
+      if (!this.#encode(dispatches[index] as Dispatch, encoder, staged)) break;
+    }
+    if (encoder.commands === 0 && index < dispatches.length) {
+      throw new InternalError(
+        'out_of_memory',
+        'a bank has no room for the tensors of a dispatch from other banks',
+      );
     }
     await this.#readyThreads();
     this.#counters.fill(0, 0, encoder.commands);
@@ -203,17 +222,17 @@ export class WasmDevice implements Device {
     Atomics.notify(this.#control, CONTROL.sequence);
     const wait = Atomics.waitAsync(this.#control, CONTROL.done, before);
     if (wait.async) await wait.value;
-    for (const { bank, pointer, bytes } of staged) this.#banks[bank]?.bank.release(pointer, bytes);
     if (Atomics.load(this.#control, CONTROL.failed) !== 0) {
       throw new InternalError('kernel_failed', 'a kernel trapped; its inputs are out of range');
     }
     return index;
   }
 
-  #encode(dispatch: Dispatch, encoder: { at: number; commands: number }, staged: Staged[]): void {
+  /** False where a bank has no room for the dispatch's visitors; nothing is encoded then. */
+  #encode(dispatch: Dispatch, encoder: { at: number; commands: number }, staged: Staged[]): boolean {
     const { kernel, bindings, params } = dispatch;
     const items = kernel.items(params);
-    if (items === 0) return;
+    if (items === 0) return true;
     const scratch = kernel.scratch?.(params) ?? 0;
     invariant(
       scratch <= this.#options.scratchBytes,
@@ -225,16 +244,19 @@ export class WasmDevice implements Device {
       return tensor;
     });
     const home = homeBank(tensors);
+    const places = this.#place(tensors, home, staged);
+    if (places === null) return false;
     const back: (() => void)[] = [];
     const pointers = tensors.map((tensor, index) => {
       const buffer = tensor.buffer as WasmBuffer;
       const pointer = buffer.pointer + tensor.byteOffset;
-      if (buffer.bank === home) return pointer;
+      const place = places[index] as number;
+      if (buffer.bank === home) return place;
       const bytes = byteSize(tensor);
-      const place = this.#stage(home, bytes, staged);
       const access = kernel.bindings[index]?.access;
       if (access !== 'write') this.#push(encoder, [COPY, buffer.bank, home, 0, 3, pointer, place, bytes]);
-      if (access !== 'read') back.push(() => this.#push(encoder, [COPY, home, buffer.bank, 0, 3, place, pointer, bytes]));
+      if (access !== 'read')
+        back.push(() => this.#push(encoder, [COPY, home, buffer.bank, 0, 3, place, pointer, bytes]));
       return place;
     });
     const values = kernel.params.map(({ name }) => {
@@ -247,13 +269,21 @@ export class WasmDevice implements Device {
     const args = [...pointers, ...values];
     this.#push(encoder, [kernelIndex, home, items, grain, args.length, ...args]);
     for (const copy of back) copy();
+    return true;
   }
 
-  #stage(bank: number, bytes: number, staged: Staged[]): number {
-    const pointer = this.#banks[bank]?.bank.allocate(bytes) ?? null;
-    if (pointer === null) throw new InternalError('out_of_memory', `bank ${bank} has no room to stage ${bytes} bytes`);
-    staged.push({ bank, pointer, bytes });
-    return pointer;
+  /** Where each tensor lies in the home bank: its own place, or room for a visitor. Null where there is none. */
+  #place(tensors: readonly Tensor[], home: number, staged: Staged[]): number[] | null {
+    const places: number[] = [];
+    for (const tensor of tensors) {
+      const { bank, pointer } = tensor.buffer as WasmBuffer;
+      const bytes = byteSize(tensor);
+      const visitor = bank === home ? undefined : (this.#banks[home]?.bank.allocate(bytes) ?? null);
+      if (visitor === null) return null;
+      if (visitor !== undefined) staged.push({ bank: home, pointer: visitor, bytes });
+      places.push(visitor ?? pointer + tensor.byteOffset);
+    }
+    return places;
   }
 
   #push(encoder: { at: number; commands: number }, words: readonly number[]): void {
