@@ -26,6 +26,7 @@ interface ScoredToken {
 export interface CompletionRun {
   readonly prompt: Uint32Array;
   readonly answer: AsyncGenerator<AnswerEvent, void, void>;
+  cancel(): void;
 }
 
 /** Enqueues one prompt. Throws what is wrong with it before anything is answered. */
@@ -37,15 +38,16 @@ export function startCompletion(
 ): CompletionRun {
   const given = request.prompts[index] ?? '';
   const prompt = typeof given === 'string' ? Uint32Array.from(context.tokenizer.encode(given)) : given;
+  const cancelled = new AbortController();
   const answer = startGeneration(context, {
     prompt,
     common: request,
     maxTokens: request.maxTokens,
-    signal,
+    signal: AbortSignal.any([signal, cancelled.signal]),
     ...(request.logprobs === undefined ? {} : { logprobs: request.logprobs }),
     ...(request.echo && request.logprobs !== undefined ? { promptLogprobs: request.logprobs } : {}),
   });
-  return { prompt, answer };
+  return { prompt, answer, cancel: () => cancelled.abort() };
 }
 
 /** All prompts; `first` is started already. */
@@ -56,31 +58,28 @@ export async function collectCompletions(
   options: { id: string; signal: AbortSignal },
 ): Promise<Completion> {
   const results: { choice: CompletionChoice; promptTokens: number; completionTokens: number }[] = [];
-  const failed = new AbortController();
-  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const running = new Set<CompletionRun>();
+  const failures: unknown[] = [];
   let next = 1;
   const work = async (begun?: CompletionRun): Promise<void> => {
-    if (begun) results[0] = await collectOne(context, request, begun, 0);
-    while (next < request.prompts.length) {
-      const index = next++;
-      results[index] = await collectOne(
-        context,
-        request,
-        startCompletion(context, request, signal, index),
-        index,
-      );
+    for (let index = begun ? 0 : next++; index < request.prompts.length; index = next++) {
+      const run = index === 0 && begun ? begun : startCompletion(context, request, options.signal, index);
+      running.add(run);
+      results[index] = await collectOne(context, request, run, index);
+      running.delete(run);
     }
   };
   const workers = Array.from({ length: Math.min(promptsAtOnce, request.prompts.length) }, (_, worker) =>
     work(worker === 0 ? first : undefined).catch((error: unknown) => {
-      failed.abort();
-      throw error;
+      failures.push(error);
+      next = request.prompts.length;
+      for (const run of running) run.cancel();
     }),
   );
   // All have ended before the answer, or its failure, is out: none computes on behind the client's back.
-  const ended = await Promise.allSettled(workers);
-  const failure = ended.find((result) => result.status === 'rejected');
-  if (failure) throw failure.reason;
+  await Promise.all(workers);
+  // The first is the cause, the others were cancelled for it.
+  if (failures.length > 0) throw failures[0];
   const sum = (pick: (result: (typeof results)[number]) => number): number =>
     results.reduce((total, result) => total + pick(result), 0);
   return {

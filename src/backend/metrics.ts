@@ -47,24 +47,20 @@ export function createMetrics(parts: { engine: Engine; shards: ShardStore; model
     'Requests displaced from the KV cache since the start.',
     () => engine.stats().preemptions,
   );
-  const lora = new Gauge({
-    name: 'vllm:lora_requests_info',
-    help: 'Time of the last scrape; the labels list shards in use and the most that a request may use.',
-    labelNames: ['running_lora_adapters', 'max_lora'],
-    registers,
-    collect() {
-      const used = shards.resident().filter((shard) => shard.leases > 0);
-      this.reset();
-      this.set(
-        {
-          running_lora_adapters: used.map((shard) => shard.specialty).join(','),
-          max_lora: shards.resident().length,
-        },
-        Date.now() / 1000,
-      );
-    },
-  });
-  void lora;
+  registry.registerMetric(
+    new Gauge({
+      name: 'vllm:lora_requests_info',
+      help: 'Time of the last scrape; the labels list the shards in use and count the resident ones.',
+      labelNames: ['running_lora_adapters', 'max_lora'],
+      registers: [],
+      collect() {
+        const resident = shards.resident();
+        const used = resident.filter((shard) => shard.leases > 0).map((shard) => shard.specialty);
+        this.reset();
+        this.set({ running_lora_adapters: used.join(','), max_lora: resident.length }, Date.now() / 1000);
+      },
+    }),
+  );
   const counter = (name: string, help: string, labelNames: string[] = []): Counter =>
     new Counter({ name, help, labelNames, registers });
   const histogram = (name: string, help: string, buckets: number[]): Histogram =>
