@@ -66,6 +66,7 @@ export async function tinyModel(
 export interface TinyShardOptions {
   readonly specialty?: string;
   readonly version?: string;
+  readonly created?: string;
   readonly experts?: number;
   readonly rank?: number;
   readonly alpha?: number;
@@ -103,7 +104,7 @@ export async function tinyShardBytes(model: TinyModel, options: TinyShardOptions
         rank,
         alpha,
         topK,
-        created: '2025-01-01T00:00:00Z',
+        created: options.created ?? '2025-01-01T00:00:00Z',
         trainingRun: `random numbers, seed ${seed}`,
         licence: 'Apache-2.0',
       },
