@@ -8,6 +8,7 @@ import { CallerError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
 import { readText, type FileSource } from './byte-source.ts';
 import { modelConfigJson, parseModelConfig, type ModelConfig } from './config.ts';
+import { EMBEDDING, FINAL_NORM, HEAD, layerNames } from './parameters.ts';
 import {
   isFloatType,
   openSafetensors,
@@ -38,25 +39,23 @@ export function checkpointShapes(config: ModelConfig): ReadonlyMap<string, reado
   const { hiddenSize, headSize, intermediateSize, vocabularySize } = config;
   const queries = config.heads * headSize;
   const keys = config.keyValueHeads * headSize;
-  const shapes = new Map<string, readonly number[]>([
-    ['model.embed_tokens.weight', [vocabularySize, hiddenSize]],
-  ]);
+  const shapes = new Map<string, readonly number[]>([[EMBEDDING, [vocabularySize, hiddenSize]]]);
   for (let layer = 0; layer < config.layers; layer++) {
-    const prefix = `model.layers.${layer}.`;
-    shapes.set(`${prefix}input_layernorm.weight`, [hiddenSize]);
-    shapes.set(`${prefix}self_attn.q_proj.weight`, [queries, hiddenSize]);
-    shapes.set(`${prefix}self_attn.k_proj.weight`, [keys, hiddenSize]);
-    shapes.set(`${prefix}self_attn.v_proj.weight`, [keys, hiddenSize]);
-    shapes.set(`${prefix}self_attn.q_norm.weight`, [headSize]);
-    shapes.set(`${prefix}self_attn.k_norm.weight`, [headSize]);
-    shapes.set(`${prefix}self_attn.o_proj.weight`, [hiddenSize, queries]);
-    shapes.set(`${prefix}post_attention_layernorm.weight`, [hiddenSize]);
-    shapes.set(`${prefix}mlp.gate_proj.weight`, [intermediateSize, hiddenSize]);
-    shapes.set(`${prefix}mlp.up_proj.weight`, [intermediateSize, hiddenSize]);
-    shapes.set(`${prefix}mlp.down_proj.weight`, [hiddenSize, intermediateSize]);
+    const names = layerNames(layer);
+    shapes.set(names.inputNorm, [hiddenSize]);
+    shapes.set(names.query, [queries, hiddenSize]);
+    shapes.set(names.key, [keys, hiddenSize]);
+    shapes.set(names.value, [keys, hiddenSize]);
+    shapes.set(names.queryNorm, [headSize]);
+    shapes.set(names.keyNorm, [headSize]);
+    shapes.set(names.output, [hiddenSize, queries]);
+    shapes.set(names.ffnNorm, [hiddenSize]);
+    shapes.set(names.gate, [intermediateSize, hiddenSize]);
+    shapes.set(names.up, [intermediateSize, hiddenSize]);
+    shapes.set(names.down, [hiddenSize, intermediateSize]);
   }
-  shapes.set('model.norm.weight', [hiddenSize]);
-  if (!config.tiedHead) shapes.set('lm_head.weight', [vocabularySize, hiddenSize]);
+  shapes.set(FINAL_NORM, [hiddenSize]);
+  if (!config.tiedHead) shapes.set(HEAD, [vocabularySize, hiddenSize]);
   return shapes;
 }
 
@@ -176,7 +175,7 @@ function refuseUnknown(
   config: ModelConfig,
 ): void {
   const harmless = (name: string) =>
-    name.endsWith('.rotary_emb.inv_freq') || (config.tiedHead && name === 'lm_head.weight');
+    name.endsWith('.rotary_emb.inv_freq') || (config.tiedHead && name === HEAD);
   const unknown = names.find((name) => !known.has(name) && !harmless(name));
   if (unknown === undefined) return;
   const quoted = JSON.stringify(unknown.slice(0, 120));
@@ -186,9 +185,7 @@ function refuseUnknown(
 
 function missingTensor(name: string): CallerError {
   const hint =
-    name === 'lm_head.weight'
-      ? ' (or set tie_word_embeddings in config.json, if the head is the embedding)'
-      : '';
+    name === HEAD ? ' (or set tie_word_embeddings in config.json, if the head is the embedding)' : '';
   const message = `The checkpoint lacks tensor ${name}. Download the complete checkpoint again${hint}.`;
   return new CallerError('missing_tensor', message, { param: name });
 }

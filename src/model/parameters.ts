@@ -1,8 +1,9 @@
 /** Names and shapes of a Qwen3 model's tensors, and of a pool of experts, as files and arenas use them. */
+import { ADAPTED_LINEARS, type AdaptedLinear } from '../base/shard-metadata.ts';
 import type { ModelConfig } from './config.ts';
 
-export const ADAPTED = ['gate_proj', 'up_proj', 'down_proj'] as const;
-export type Adapted = (typeof ADAPTED)[number];
+export const ADAPTED = ADAPTED_LINEARS;
+export type Adapted = AdaptedLinear;
 
 /** Hugging Face names of one layer's tensors. */
 export function layerNames(layer: number) {
@@ -42,7 +43,11 @@ export function expertNames(layer: number) {
 }
 
 /** A pool of S experts of rank R in every layer: the tensors of a shard file, with slots for experts. */
-export function expertShapes(config: ModelConfig, slots: number, rank: number): Map<string, readonly number[]> {
+export function expertShapes(
+  config: ModelConfig,
+  slots: number,
+  rank: number,
+): Map<string, readonly number[]> {
   const shapes = new Map<string, readonly number[]>();
   for (let layer = 0; layer < config.layers; layer++) {
     const names = expertNames(layer);

@@ -17,7 +17,10 @@ import { oracleLogits, type OracleRoute } from '../support/qwen3-oracle.ts';
 import { runModel, type SequenceRun } from '../support/run-model.ts';
 import { tinyModel, tinyShard, tinyTokens, type TinyModel } from '../support/tiny-model.ts';
 
-const TOLERANCE = 1e-4;
+/** What the issue asks of llama.cpp's agreement; measured are 7e-6 (two float32 computations differ). */
+const LLAMA_TOLERANCE = 1e-4;
+/** Against float64 only our own rounding counts; measured are 9e-6. */
+const TOLERANCE = 3e-5;
 const OPTIONS: Partial<TransformerOptions> = {
   maxBatchTokens: 160,
   pageSize: 8,
@@ -29,11 +32,29 @@ const OPTIONS: Partial<TransformerOptions> = {
 };
 
 const MEMORY = { bankBytes: 64 << 20, maxBanks: 4 };
-const devices: [string, (threads?: number) => Promise<Device>][] = [
-  ['reference', async () => createReferenceDevice()],
-  ['wasm', (threads = 2) => createWasmDevice({ threads, ...MEMORY })],
-  ['wasm without relaxed SIMD', (threads = 2) => createWasmDevice({ threads, variant: 'simd', ...MEMORY })],
+/** The largest tensor of the tests, and scratch for a matrix product, just fit. */
+const TINY_MEMORY = { bankBytes: 1400 << 10, scratchBytes: 470_000, stagingBytes: 200_000, maxBanks: 64 };
+
+type Open = () => Promise<Device>;
+const devices: readonly (readonly [string, { open: Open; tinyBanks: Open; oneThread?: Open }])[] = [
+  [
+    'reference',
+    {
+      open: async () => createReferenceDevice(),
+      tinyBanks: async () => createReferenceDevice({ bankBytes: 160 << 10 }),
+    },
+  ],
+  ['wasm', wasm({})],
+  ['wasm without relaxed SIMD', wasm({ variant: 'simd' })],
 ];
+
+function wasm(variant: { variant?: string }) {
+  return {
+    open: () => createWasmDevice({ threads: 2, ...MEMORY, ...variant }),
+    tinyBanks: () => createWasmDevice({ threads: 2, ...TINY_MEMORY, ...variant }),
+    oneThread: () => createWasmDevice({ threads: 1, ...MEMORY, ...variant }),
+  };
+}
 
 async function withModel<T>(
   open: () => Promise<Device>,
@@ -59,7 +80,7 @@ const shapes: [string, Partial<ModelConfig>][] = [
   ],
 ];
 
-describe.each(devices)('%s and llama.cpp agree', (_device, open) => {
+describe.each(devices)('%s and llama.cpp agree', (_device, { open }) => {
   test.each(shapes)('without experts and with one: %s', async (_title, sizes) => {
     const tiny = await tinyModel(sizes);
     const shard = await tinyShard(tiny, { experts: 1, topK: 1, rank: 4, alpha: 6 });
@@ -70,14 +91,14 @@ describe.each(devices)('%s and llama.cpp agree', (_device, open) => {
       const route = { shards: [{ shard: await model.experts.load(shard), prior: 1 }] };
       return runModel(model, [{ tokens }, { tokens, route }]);
     });
-    expect(largestDifference(base!, await llamaLogits(run))).toBeLessThan(TOLERANCE);
+    expect(largestDifference(base!, await llamaLogits(run))).toBeLessThan(LLAMA_TOLERANCE);
     const lora = ggufLora(shard, tiny.config);
-    expect(largestDifference(expert!, await llamaLogits({ ...run, lora }))).toBeLessThan(TOLERANCE);
+    expect(largestDifference(expert!, await llamaLogits({ ...run, lora }))).toBeLessThan(LLAMA_TOLERANCE);
     expect(largestDifference(expert!, base!)).toBeGreaterThan(0.5);
   });
 });
 
-/** Four shards of unlike sizes, and routes over them; `resident[i]` is shard i on a device. */
+/** Four shards of unlike sizes, and routes over them: [shard, prior]. */
 const shardOptions = [
   { specialty: 'cardiovascular', experts: 4, rank: 4, topK: 2, alpha: 8, seed: 11 },
   { specialty: 'neurology', experts: 6, rank: 8, topK: 2, alpha: 8, seed: 12 },
@@ -104,21 +125,29 @@ const priors: readonly (readonly (readonly [number, number])[])[] = [
   ],
 ];
 
-describe.each(devices)('many experts on %s', (_device, open) => {
+/** The routes of `priors`, where `resident[i]` is shard i. */
+function routesOf(resident: readonly ResidentShard[]): Route[] {
+  return priors.map((list) => ({
+    shards: list.map(([shard, prior]) => ({ shard: resident[shard]!, prior })),
+  }));
+}
+
+describe.each(devices)('many experts on %s', (_device, { open, tinyBanks, oneThread }) => {
   let tiny: TinyModel;
   let shards: ShardFile[];
   let sequences: { tokens: Uint32Array; route: number }[];
+  /** Logits of all sequences in one batch, each on its own route. */
+  let together: Float32Array[][];
   beforeAll(async () => {
     tiny = await tinyModel({ layers: 2 });
     shards = await Promise.all(shardOptions.map((options) => tinyShard(tiny, options)));
     sequences = priors.map((_, route) => ({ tokens: tinyTokens(tiny, 13 + 3 * route, 20 + route), route }));
+    together = await runTogether(open);
   });
 
   const oracleRoute = (route: number): OracleRoute => {
     return { shards: priors[route]!.map(([shard, prior]) => ({ shard: shards[shard]!, prior })) };
   };
-  const routesOf = (resident: readonly ResidentShard[]): Route[] =>
-    priors.map((list) => ({ shards: list.map(([shard, prior]) => ({ shard: resident[shard]!, prior })) }));
   const loadAll = async (model: Transformer): Promise<Route[]> => {
     const resident: ResidentShard[] = [];
     for (const shard of shards) resident.push(await model.experts.load(shard));
@@ -126,19 +155,18 @@ describe.each(devices)('many experts on %s', (_device, open) => {
   };
   const runsOf = (routes: readonly Route[]): SequenceRun[] =>
     sequences.map(({ tokens, route }) => ({ tokens, route: routes[route]! }));
-  const whole = (on: () => Promise<Device> = open) =>
+  const runTogether = (on: Open) =>
     withModel(on, tiny, async (model) => runModel(model, runsOf(await loadAll(model))));
 
   test('all routes in one batch agree with the float64 oracle', async () => {
-    for (const [index, logits] of (await whole()).entries()) {
+    for (const [index, logits] of together.entries()) {
       const { tokens, route } = sequences[index]!;
       const expected = oracleLogits(tiny, tokens, oracleRoute(route));
-      expect({ route, off: largestDifference(logits, expected) < TOLERANCE }).toEqual({ route, off: true });
+      expect(largestDifference(logits, expected), `route ${route}`).toBeLessThan(TOLERANCE);
     }
   });
 
   test('a sequence has the same bits alone and in any company', async () => {
-    const together = await whole();
     const alone = await withModel(open, tiny, async (model) => {
       const runs = runsOf(await loadAll(model));
       const results: Float32Array[][] = [];
@@ -152,14 +180,13 @@ describe.each(devices)('many experts on %s', (_device, open) => {
     const chunked = await withModel(open, tiny, async (model) =>
       runModel(model, runsOf(await loadAll(model)), chunk),
     );
-    expect(chunked).toEqual(await whole());
+    expect(chunked).toEqual(together);
   });
 
   test('tokens without experts have the bits of a model that never saw any', async () => {
     const [tokens] = sequences.map((sequence) => sequence.tokens);
-    const mixed = (await whole())[0];
     const pure = await withModel(open, tiny, (model) => runModel(model, [{ tokens: tokens! }]));
-    expect(pure[0]).toEqual(mixed);
+    expect(pure[0]).toEqual(together[0]);
   });
 
   test('a shard has the same bits in other slots, after others were unloaded', async () => {
@@ -171,32 +198,23 @@ describe.each(devices)('many experts on %s', (_device, open) => {
       resident.push(await model.experts.load(shards[2]!), second);
       return runModel(model, runsOf(routesOf(resident)));
     });
-    expect(moved).toEqual(await whole());
+    expect(moved).toEqual(together);
   });
 
   test('weights, cache and experts in many tiny banks change no bit', async () => {
-    const tinyBanks = async (): Promise<Device> =>
-      _device === 'reference'
-        ? createReferenceDevice({ bankBytes: 160 << 10 })
-        : createWasmDevice({
-            threads: 2,
-            ...(_device === 'wasm' ? {} : { variant: 'simd' }),
-            bankBytes: 1400 << 10,
-            scratchBytes: 470_000,
-            stagingBytes: 200_000,
-            maxBanks: 64,
-          });
     const [banks, logits] = await withModel(tinyBanks, tiny, async (model, device) => {
       const result = await runModel(model, runsOf(await loadAll(model)));
       return [device.memory().banks, result] as const;
     });
     expect(banks).toBeGreaterThan(4);
-    expect(logits).toEqual(await whole());
+    expect(logits).toEqual(together);
   });
 
-  test('the number of threads changes no bit', async () => {
-    expect(await whole(() => open(1))).toEqual(await whole(() => open(2)));
-  });
+  if (oneThread !== undefined) {
+    test('one thread gives the bits of two', async () => {
+      expect(await runTogether(oneThread)).toEqual(together);
+    });
+  }
 });
 
 describe('half-precision checkpoints', () => {
