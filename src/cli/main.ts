@@ -1,11 +1,16 @@
 /** The `sparsedoctor` command. */
 import { Command } from 'commander';
 import { CallerError } from '../base/errors.ts';
+import { registerShardCommand } from './commands/shard.ts';
 import { registerTrainCommand } from './commands/train.ts';
 
 const program = new Command('sparsedoctor')
   .description('A chat doctor served from the edge: sparse LoRA experts on GPU or CPU hosts.')
   .showHelpAfterError();
+registerShardCommand(program, {
+  environment: process.env,
+  print: (line) => process.stdout.write(`${line}\n`),
+});
 registerTrainCommand(program);
 
 try {
