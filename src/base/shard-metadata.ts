@@ -11,13 +11,13 @@ import { CallerError } from './errors.ts';
 import { headerOfBytes, type SafetensorsHeader, type TensorEntry } from './safetensors-header.ts';
 import { sha256Hex } from './sha256.ts';
 
-export const SHARD_FORMAT = 'sparsedoctor-shard-1';
+const SHARD_FORMAT = 'sparsedoctor-shard-1';
 export const ADAPTED_LINEARS = ['gate_proj', 'up_proj', 'down_proj'] as const;
 export type AdaptedLinear = (typeof ADAPTED_LINEARS)[number];
 
 export const MAX_SHARD_HEADER_BYTES = 1024 * 1024;
-export const MAX_RANK = 256;
-export const MAX_EXPERTS = 1024;
+const MAX_RANK = 256;
+const MAX_EXPERTS = 1024;
 export const MAX_TOP_K = 4;
 
 const number = (schema: z.ZodNumber) => z.string().max(32).regex(/\d/).transform(Number).pipe(schema);
@@ -88,7 +88,7 @@ export function encodeShardMetadata(metadata: ShardMetadata): Record<string, str
   return encoded;
 }
 
-export function parseShardMetadata(raw: Readonly<Record<string, string>>): ShardMetadata {
+function parseShardMetadata(raw: Readonly<Record<string, string>>): ShardMetadata {
   const result = metadataSchema.safeParse(raw);
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'keys'}: ${issue.message}`);

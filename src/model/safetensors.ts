@@ -80,7 +80,7 @@ export function decodeFloats(bytes: Uint8Array, entry: Pick<TensorEntry, 'name' 
   return type === 'F16' ? halfToFloat(words) : bfloatToFloat(words);
 }
 
-export function encodeFloats(values: Float32Array, type: FloatType): Uint8Array {
+function encodeFloats(values: Float32Array, type: FloatType): Uint8Array {
   if (type === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   const words = type === 'F16' ? floatToHalf(values) : floatToBfloat(values);
   return new Uint8Array(words.buffer);

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { createRandom } from '../../src/base/random.ts';
 import { headerOfBytes } from '../../src/base/safetensors-header.ts';
 import { sha256Hex } from '../../src/base/sha256.ts';
 import { checkShardBytes } from '../../src/base/shard-metadata.ts';
@@ -195,6 +196,23 @@ describe('readShardFile', () => {
   test('refuses a header that is large but within what checkpoints may have', async () => {
     const padded = rawSafetensors(`{}${' '.repeat(1024 * 1024)}`);
     await expect(readShardFile(padded)).rejects.toMatchObject({ code: 'safetensors_header_too_large' });
+  });
+
+  test('answers any change of the header with a CallerError, or reads the same tensors', async () => {
+    const random = createRandom(42);
+    const { dataOffset } = headerOfBytes(bytes);
+    let refused = 0;
+    for (let i = 0; i < 400; i++) {
+      const mutant = bytes.slice();
+      for (let n = random.integer(3); n >= 0; n--) mutant[random.integer(dataOffset)] = random.integer(256);
+      const outcome = await readShardFile(mutant).catch((error: unknown) => error);
+      if (outcome instanceof Error) {
+        expect(outcome.name).toBe('CallerError');
+        refused++;
+      } else expect(outcome).toMatchObject({ layers: shard.layers });
+    }
+    // The rest fell on free text and on padding.
+    expect(refused).toBeGreaterThan(300);
   });
 
   test('refuses another name than the one it is uploaded under', async () => {

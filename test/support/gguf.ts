@@ -13,7 +13,7 @@ type GgufValue =
   | { readonly type: 'strings'; readonly value: readonly string[] }
   | { readonly type: 'i32s'; readonly value: readonly number[] };
 
-export interface GgufTensor {
+interface GgufTensor {
   readonly name: string;
   /** Row-major, as everywhere else here; GGUF's order, fastest first, is made when writing. */
   readonly shape: readonly number[];
@@ -24,7 +24,7 @@ const TYPE_IDS = { u32: 4, f32: 6, string: 8, array: 9, i32: 5 } as const;
 const ALIGNMENT = 32;
 const F32 = 0;
 
-export function writeGguf(
+function writeGguf(
   metadata: Readonly<Record<string, GgufValue>>,
   tensors: readonly GgufTensor[],
 ): Uint8Array {
