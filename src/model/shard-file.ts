@@ -23,7 +23,7 @@ import {
 } from './safetensors.ts';
 
 /** All experts of one linear. E experts, R rank. */
-interface ShardLinear {
+export interface ShardLinear {
   /** [E, R, in] */
   readonly A: Float32Array;
   /** [E, out, R] */
