@@ -39,9 +39,14 @@ export interface KernelSpec {
   /** Bytes of scratch that one thread needs; none by default. */
   readonly scratch?: (params: Params) => number;
   readonly reference: (bindings: ReferenceBindings, params: Params) => void;
-  /** Present where `<name>.wgsl` exists: size of its dispatch, and override constants beyond the params. */
+  /** Present where `<name>.wgsl` exists. */
   readonly webgpu?: {
     readonly workgroups: (params: Params) => readonly [number, number, number];
+    /**
+     * Small read-only bindings that the device copies into one, `packed`, since WebGPU guarantees no more than eight
+     * storage buffers. The params end with the place of each, `<binding>_at`, in words.
+     */
+    readonly packed?: readonly string[];
   };
 }
 

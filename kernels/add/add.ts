@@ -2,6 +2,7 @@
  * y += x.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { addReference } from './add.reference.ts';
 
 export const add: KernelSpec = {
@@ -13,4 +14,5 @@ export const add: KernelSpec = {
   params: [{ name: 'n', type: 'u32' }],
   items: ({ n = 0 }) => Math.ceil(n / 8192),
   reference: addReference,
+  webgpu: { workgroups: ({ n = 0 }) => invocations(n) },
 };

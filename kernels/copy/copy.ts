@@ -2,6 +2,7 @@
  * y = x.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { copyReference } from './copy.reference.ts';
 
 export const copy: KernelSpec = {
@@ -13,4 +14,5 @@ export const copy: KernelSpec = {
   params: [{ name: 'n', type: 'u32' }],
   items: ({ n = 0 }) => Math.ceil(n / 16384),
   reference: copyReference,
+  webgpu: { workgroups: ({ n = 0 }) => invocations(n) },
 };

@@ -3,6 +3,7 @@
  * NONE or weight 0: loss and gradient 0.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { workgroups } from '../workgroups.ts';
 import { crossEntropyReference } from './cross_entropy.reference.ts';
 
 export const crossEntropy: KernelSpec = {
@@ -19,4 +20,5 @@ export const crossEntropy: KernelSpec = {
   ],
   items: ({ T = 0 }) => T,
   reference: crossEntropyReference,
+  webgpu: { workgroups: ({ T = 0 }) => workgroups(T) },
 };

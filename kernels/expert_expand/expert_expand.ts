@@ -3,6 +3,7 @@
  * K, R], b [S, M, R], y [T, M]; scales [S] = alpha / rank. A row without experts is not touched.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { expertExpandReference } from './expert_expand.reference.ts';
 
 export const expertExpand: KernelSpec = {
@@ -23,4 +24,5 @@ export const expertExpand: KernelSpec = {
   ],
   items: ({ T = 0 }) => T,
   reference: expertExpandReference,
+  webgpu: { workgroups: ({ T = 0, M = 0 }) => invocations(T * M) },
 };

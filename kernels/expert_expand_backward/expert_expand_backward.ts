@@ -3,6 +3,7 @@
  * dweights[t, k] += scale · h·u.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { workgroups } from '../workgroups.ts';
 import { expertExpandBackwardReference } from './expert_expand_backward.reference.ts';
 
 export const expertExpandBackward: KernelSpec = {
@@ -26,4 +27,5 @@ export const expertExpandBackward: KernelSpec = {
   items: ({ T = 0 }) => T,
   scratch: ({ R = 0 }) => R * 4,
   reference: expertExpandBackwardReference,
+  webgpu: { workgroups: ({ T = 0, K = 0 }) => workgroups(T * K) },
 };

@@ -3,6 +3,7 @@
  * is a strip of 64 outputs of one slot.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { expertExpandBackwardWeightReference } from './expert_expand_backward_weight.reference.ts';
 
 export const expertExpandBackwardWeight: KernelSpec = {
@@ -25,4 +26,5 @@ export const expertExpandBackwardWeight: KernelSpec = {
   items: ({ M = 0, S = 0 }) => S * Math.ceil(M / 64),
   grain: () => 1,
   reference: expertExpandBackwardWeightReference,
+  webgpu: { workgroups: ({ S = 0, M = 0, R = 0 }) => invocations(S * M * R) },
 };

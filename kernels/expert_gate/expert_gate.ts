@@ -9,6 +9,7 @@
  * where there is none), weights [T, K].
  */
 import type { KernelSpec } from '../kernel.ts';
+import { workgroups } from '../workgroups.ts';
 import { expertGateReference } from './expert_gate.reference.ts';
 
 export const expertGate: KernelSpec = {
@@ -35,4 +36,8 @@ export const expertGate: KernelSpec = {
   items: ({ T = 0 }) => T,
   scratch: ({ max_experts = 0 }) => max_experts * 4,
   reference: expertGateReference,
+  webgpu: {
+    workgroups: ({ T = 0 }) => workgroups(T),
+    packed: ['route_of_token', 'route_slots', 'route_segments', 'route_priors', 'route_top_k'],
+  },
 };

@@ -3,6 +3,7 @@
  * softmax_segment(e) · Σ da over the chosen of that segment.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { expertGateBackwardReference } from './expert_gate_backward.reference.ts';
 
 export const expertGateBackward: KernelSpec = {
@@ -24,4 +25,5 @@ export const expertGateBackward: KernelSpec = {
   ],
   items: ({ T = 0 }) => T,
   reference: expertGateBackwardReference,
+  webgpu: { workgroups: ({ T = 0, max_experts = 0 }) => invocations(T * max_experts) },
 };

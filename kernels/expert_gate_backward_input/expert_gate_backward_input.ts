@@ -2,6 +2,7 @@
  * Gradient of `expert_gate` for its input: dx[t] += Σ_e dlogits[t, e] · router[slot_e].
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { expertGateBackwardInputReference } from './expert_gate_backward_input.reference.ts';
 
 export const expertGateBackwardInput: KernelSpec = {
@@ -20,4 +21,5 @@ export const expertGateBackwardInput: KernelSpec = {
   ],
   items: ({ T = 0 }) => T,
   reference: expertGateBackwardInputReference,
+  webgpu: { workgroups: ({ T = 0, C = 0 }) => invocations(T * C) },
 };

@@ -3,6 +3,7 @@
  * one slot.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { expertGateBackwardWeightReference } from './expert_gate_backward_weight.reference.ts';
 
 export const expertGateBackwardWeight: KernelSpec = {
@@ -23,4 +24,5 @@ export const expertGateBackwardWeight: KernelSpec = {
   items: ({ S = 0 }) => S,
   grain: () => 1,
   reference: expertGateBackwardWeightReference,
+  webgpu: { workgroups: ({ S = 0, C = 0 }) => invocations(S * C) },
 };

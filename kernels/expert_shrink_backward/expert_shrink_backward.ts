@@ -2,6 +2,7 @@
  * Gradient of `expert_shrink` for its input: dx[t] += Σ_k A[slots[t, k]]ᵀ dh[t, k].
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { expertShrinkBackwardReference } from './expert_shrink_backward.reference.ts';
 
 export const expertShrinkBackward: KernelSpec = {
@@ -20,4 +21,5 @@ export const expertShrinkBackward: KernelSpec = {
   ],
   items: ({ T = 0 }) => T,
   reference: expertShrinkBackwardReference,
+  webgpu: { workgroups: ({ T = 0, N = 0 }) => invocations(T * N) },
 };

@@ -3,6 +3,7 @@
  * slot.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { expertShrinkBackwardWeightReference } from './expert_shrink_backward_weight.reference.ts';
 
 export const expertShrinkBackwardWeight: KernelSpec = {
@@ -23,4 +24,5 @@ export const expertShrinkBackwardWeight: KernelSpec = {
   items: ({ R = 0, S = 0 }) => S * R,
   grain: () => 1,
   reference: expertShrinkBackwardWeightReference,
+  webgpu: { workgroups: ({ S = 0, R = 0, N = 0 }) => invocations(S * R * N) },
 };

@@ -2,6 +2,7 @@
  * y = value, everywhere.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { fillReference } from './fill.reference.ts';
 
 export const fill: KernelSpec = {
@@ -13,4 +14,5 @@ export const fill: KernelSpec = {
   ],
   items: ({ n = 0 }) => Math.ceil(n / 16384),
   reference: fillReference,
+  webgpu: { workgroups: ({ n = 0 }) => invocations(n) },
 };

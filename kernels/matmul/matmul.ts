@@ -5,6 +5,7 @@
  */
 import { GEMM_SCRATCH_BYTES } from '../kernel.ts';
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { matmulReference } from './matmul.reference.ts';
 
 export const matmul: KernelSpec = {
@@ -26,6 +27,7 @@ export const matmul: KernelSpec = {
   grain: () => 1,
   scratch: () => GEMM_SCRATCH_BYTES,
   reference: matmulReference,
+  webgpu: { workgroups: ({ M = 0, N = 0 }) => invocations(M * N) },
 };
 
 /** One work item: a tile of c. A few rows make narrow tiles, so that decoding spreads over threads too. */

@@ -3,6 +3,7 @@
  * C], weight [C]; inverse_rms [rows] is kept for the backward pass.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { workgroups } from '../workgroups.ts';
 import { rmsNormReference } from './rms_norm.reference.ts';
 
 export const rmsNorm: KernelSpec = {
@@ -20,4 +21,5 @@ export const rmsNorm: KernelSpec = {
   ],
   items: ({ rows = 0 }) => rows,
   reference: rmsNormReference,
+  webgpu: { workgroups: ({ rows = 0 }) => workgroups(rows) },
 };

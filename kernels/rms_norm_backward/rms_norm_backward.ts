@@ -3,6 +3,7 @@
  * · mean(weight·dy·n)).
  */
 import type { KernelSpec } from '../kernel.ts';
+import { workgroups } from '../workgroups.ts';
 import { rmsNormBackwardReference } from './rms_norm_backward.reference.ts';
 
 export const rmsNormBackward: KernelSpec = {
@@ -20,4 +21,5 @@ export const rmsNormBackward: KernelSpec = {
   ],
   items: ({ rows = 0 }) => rows,
   reference: rmsNormBackwardReference,
+  webgpu: { workgroups: ({ rows = 0 }) => workgroups(rows) },
 };

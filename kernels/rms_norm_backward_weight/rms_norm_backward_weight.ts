@@ -3,6 +3,7 @@
  * channels.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { rmsNormBackwardWeightReference } from './rms_norm_backward_weight.reference.ts';
 
 export const rmsNormBackwardWeight: KernelSpec = {
@@ -19,4 +20,5 @@ export const rmsNormBackwardWeight: KernelSpec = {
   ],
   items: ({ C = 0 }) => Math.ceil(C / 16),
   reference: rmsNormBackwardWeightReference,
+  webgpu: { workgroups: ({ C = 0 }) => invocations(C) },
 };

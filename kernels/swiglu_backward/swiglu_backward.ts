@@ -2,6 +2,7 @@
  * Gradient of `swiglu` for both inputs.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { swigluBackwardReference } from './swiglu_backward.reference.ts';
 
 export const swigluBackward: KernelSpec = {
@@ -16,4 +17,5 @@ export const swigluBackward: KernelSpec = {
   params: [{ name: 'n', type: 'u32' }],
   items: ({ n = 0 }) => Math.ceil(n / 4096),
   reference: swigluBackwardReference,
+  webgpu: { workgroups: ({ n = 0 }) => invocations(n) },
 };

@@ -6,6 +6,7 @@ import type { Device } from '../../src/tensor/device.ts';
 import { createReferenceDevice } from '../../src/tensor/reference/reference-device.ts';
 import { createWasmDevice } from '../../src/tensor/wasm/node.ts';
 import { bits, checkKernel, runOnDevice } from '../support/check-kernel.ts';
+import { checkExpertLayer } from '../support/expert-layer.ts';
 
 const names = Object.keys(kernels) as (keyof typeof kernels)[];
 
@@ -31,6 +32,10 @@ describe.each(devices)('%s', (_, device) => {
   test.each(names)('%s agrees with the reference', async (name) => {
     expect(kernelCases[name].length).toBeGreaterThan(0);
     for (const kernelCase of kernelCases[name]) await checkKernel(await device, kernels[name], kernelCase);
+  });
+
+  test('runs a sparse-expert layer forward and backward in one submission', async () => {
+    await checkExpertLayer(await device);
   });
 });
 

@@ -105,7 +105,7 @@ describe.each(openers)('%s', (_, open) => {
       const sum = tensor(device, 3);
       await device.write(one.buffer, 0, new Float32Array(3).fill(1));
       const add: Dispatch = { kernel: kernels.add, bindings: { x: one, y: sum }, params: { n: 3 } };
-      await device.submit(Array<Dispatch>(5000).fill(add));
+      await device.submit(Array.from({ length: 5000 }, () => add));
       expect(await floats(device, sum.buffer)).toEqual(new Float32Array(3).fill(5000));
     });
   });

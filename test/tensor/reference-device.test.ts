@@ -65,6 +65,6 @@ test('with precision f64 keeps doubles between kernels and rounds only what is r
   await wide.write(sum.buffer, 0, new Float32Array([1]));
   await wide.write(small.buffer, 0, new Float32Array([2 ** -30]));
   const add = { kernel: kernels.add, bindings: { x: small, y: sum }, params: { n: 1 } };
-  await wide.submit(Array(2 ** 10).fill(add));
+  await wide.submit(Array.from({ length: 2 ** 10 }, () => add));
   expect([...new Float32Array(await wide.read(sum.buffer, 0, 4))]).toEqual([1 + 2 ** -20]);
 });

@@ -1,0 +1,186 @@
+/**
+ * The GPU device: WGSL kernels through any implementation of WebGPU (Dawn in Node, the browser's own). It knows no
+ * kernel: a spec says what to bind and how many workgroups to start, `loadShader` has the text.
+ *
+ * Every call joins one queue in the order of the calls, since compiling a shader takes time and a later write must not
+ * overtake the submission that waits for it.
+ */
+import type { KernelSpec } from '../../../kernels/kernel.ts';
+import { InternalError } from '../../base/errors.ts';
+import { invariant } from '../../base/invariant.ts';
+import type { Device, DeviceBuffer, DeviceMemory, Dispatch } from '../device.ts';
+import { validateDispatch } from '../validate-dispatch.ts';
+import { ALIGNMENT, encodeDispatches, type GpuBuffer } from './encode.ts';
+import { createPipelines, type LoadShader, type Pipelines } from './pipelines.ts';
+
+export interface WebgpuDeviceOptions {
+  readonly gpu: GPU;
+  readonly loadShader: LoadShader;
+  /** Software GPUs are slower than the `wasm` device: only tests want one. Default false. */
+  readonly allowFallbackAdapter?: boolean;
+  /** Most bytes that can be allocated at once. Default: 64 GiB, which leaves the judgement to the driver. */
+  readonly memoryBytes?: number;
+}
+
+/** Dispatches that go into one command buffer: enough to hide its cost, few enough for any driver's watchdog. */
+const MAX_DISPATCHES = 1024;
+
+export async function createWebgpuDevice(options: WebgpuDeviceOptions): Promise<WebgpuDevice> {
+  const adapter = await options.gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) throw new InternalError('no_gpu', 'no GPU was found');
+  if (adapter.info.isFallbackAdapter && !options.allowFallbackAdapter) {
+    throw new InternalError('no_gpu', 'only a software GPU was found');
+  }
+  const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = adapter.limits;
+  const requiredLimits = { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage };
+  const device = await adapter.requestDevice({ requiredLimits });
+  const { vendor, architecture, description } = adapter.info;
+  const name = [vendor, architecture, description].filter(Boolean).join(' ');
+  return new WebgpuDevice(device, name, options);
+}
+
+export class WebgpuDevice implements Device {
+  readonly kind = 'webgpu';
+  readonly description: string;
+  readonly offsetAlignment = ALIGNMENT;
+  readonly #device: GPUDevice;
+  readonly #pipelines: Pipelines;
+  readonly #memoryBytes: number;
+  readonly #buffers = new Set<DeviceBuffer>();
+  #tail: Promise<unknown> = Promise.resolve();
+  #allocatedBytes = 0;
+  #peakBytes = 0;
+  #closed = false;
+  #lost: string | null = null;
+
+  constructor(device: GPUDevice, name: string, { loadShader, memoryBytes = 2 ** 36 }: WebgpuDeviceOptions) {
+    this.#device = device;
+    this.description = `WebGPU, ${name}`;
+    this.#pipelines = createPipelines(device, loadShader);
+    this.#memoryBytes = memoryBytes;
+    void this.#watch();
+  }
+
+  /** One buffer of the GPU each, all in bank 0: a dispatch may bind any of them together. */
+  allocate(byteLength: number, label: string): DeviceBuffer {
+    this.#checkOpen();
+    const size = Math.max(4, Math.ceil(byteLength / 4) * 4);
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    const largest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    if (size > largest || this.#allocatedBytes + size > this.#memoryBytes) {
+      throw new InternalError('out_of_memory', `${byteLength} bytes for ${label} do not fit the GPU`);
+    }
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const gpuBuffer = this.#device.createBuffer({ size, usage, label });
+    const buffer: GpuBuffer = { byteLength, bank: 0, label, gpuBuffer };
+    this.#buffers.add(buffer);
+    this.#allocatedBytes += size;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#allocatedBytes);
+    return buffer;
+  }
+
+  free(buffer: DeviceBuffer): void {
+    const { gpuBuffer } = this.#own(buffer);
+    this.#buffers.delete(buffer);
+    this.#allocatedBytes -= gpuBuffer.size;
+    // Work that was submitted before may still wait in the queue.
+    void this.#tail.then(() => gpuBuffer.destroy());
+  }
+
+  write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): Promise<void> {
+    const { gpuBuffer, label } = this.#own(buffer);
+    invariant(byteOffset % 4 === 0 && data.byteLength % 4 === 0, `write of "${label}" is not aligned to 4`);
+    invariant(byteOffset + data.byteLength <= buffer.byteLength, `write past the end of "${label}"`);
+    return this.#enqueue(async () =>
+      this.#device.queue.writeBuffer(gpuBuffer, byteOffset, unsharedBytes(data)),
+    );
+  }
+
+  read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
+    const { gpuBuffer, label } = this.#own(buffer);
+    invariant(byteOffset % 4 === 0 && byteLength % 4 === 0, `read of "${label}" is not aligned to 4`);
+    invariant(byteOffset + byteLength <= buffer.byteLength, `read past the end of "${label}"`);
+    return this.#enqueue(async () => {
+      const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
+      const landing = this.#device.createBuffer({ size: byteLength, usage });
+      const encoder = this.#device.createCommandEncoder();
+      encoder.copyBufferToBuffer(gpuBuffer, byteOffset, landing, 0, byteLength);
+      this.#device.queue.submit([encoder.finish()]);
+      await landing.mapAsync(GPUMapMode.READ);
+      const copy = landing.getMappedRange().slice(0);
+      landing.destroy();
+      return copy;
+    });
+  }
+
+  async submit(dispatches: readonly Dispatch[]): Promise<void> {
+    for (const dispatch of dispatches) {
+      validateDispatch(dispatch, ALIGNMENT);
+      for (const { buffer } of Object.values(dispatch.bindings)) this.#own(buffer);
+    }
+    await this.#enqueue(async () => {
+      const pipelines = await Promise.all(dispatches.map(({ kernel }) => this.#pipelines.get(kernel)));
+      for (let from = 0; from < dispatches.length; from += MAX_DISPATCHES) {
+        const to = from + MAX_DISPATCHES;
+        await this.#run(dispatches.slice(from, to), pipelines.slice(from, to));
+      }
+    });
+  }
+
+  /** Compiles a kernel ahead of its first use; rejects with the place of a mistake in its shader. */
+  async compile(kernel: KernelSpec): Promise<void> {
+    await this.#pipelines.get(kernel);
+  }
+
+  memory(): DeviceMemory {
+    return { banks: 1, allocatedBytes: this.#allocatedBytes, peakBytes: this.#peakBytes };
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#tail;
+    this.#device.destroy();
+  }
+
+  async #watch(): Promise<void> {
+    const { reason, message } = await this.#device.lost;
+    this.#lost = `${reason}: ${message}`;
+  }
+
+  async #run(dispatches: readonly Dispatch[], pipelines: readonly GPUComputePipeline[]): Promise<void> {
+    const device = this.#device;
+    device.pushErrorScope('out-of-memory');
+    device.pushErrorScope('validation');
+    const temporary: GPUBuffer[] = [];
+    device.queue.submit([encodeDispatches(device, dispatches, pipelines, temporary)]);
+    const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    await device.queue.onSubmittedWorkDone();
+    for (const buffer of temporary) buffer.destroy();
+    this.#checkOpen(true);
+    for (const error of errors) if (error) throw new InternalError('gpu_error', error.message);
+  }
+
+  #enqueue<T>(task: () => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    const result = this.#tail.then(task);
+    this.#tail = result.catch(() => {});
+    return result;
+  }
+
+  #own(buffer: DeviceBuffer): GpuBuffer {
+    invariant(this.#buffers.has(buffer), `"${buffer.label}" is not a buffer of this device, or was freed`);
+    return buffer as GpuBuffer;
+  }
+
+  #checkOpen(closing = false): void {
+    invariant(closing || !this.#closed, 'the device is closed');
+    if (this.#lost !== null && !this.#closed) throw new InternalError('device_lost', this.#lost);
+  }
+}
+
+/** Dawn's `writeBuffer` crashes the process on a view of shared memory. */
+function unsharedBytes(data: ArrayBufferView): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : bytes.slice();
+}

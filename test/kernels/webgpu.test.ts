@@ -1,0 +1,104 @@
+/**
+ * The WGSL kernels: all compile on a GPU that computes nothing, and on SwiftShader, a GPU in software, they agree with the
+ * reference. SwiftShader runs in a child process, whose environment must name its driver before it starts.
+ */
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { create } from 'webgpu';
+import { kernelCases } from '../../kernels/cases.ts';
+import { kernels } from '../../kernels/index.ts';
+import type { KernelSpec } from '../../kernels/kernel.ts';
+import { createNodeWebgpuDevice } from '../../src/tensor/webgpu/node.ts';
+import { createWebgpuDevice } from '../../src/tensor/webgpu/webgpu-device.ts';
+import { swiftshaderEnvironment } from '../support/swiftshader.ts';
+import { webgpuDeviceChecks } from '../support/webgpu-device-checks.ts';
+
+interface Check {
+  readonly check: string;
+  readonly failure: string | null;
+}
+
+const folder = join(import.meta.dirname, '..', '..', 'kernels');
+const specs = (Object.keys(kernels) as (keyof typeof kernels)[]).map((key) => ({
+  spec: kernels[key] as KernelSpec,
+  cases: kernelCases[key],
+}));
+const onGpu = specs.filter(({ spec }) => spec.webgpu);
+const shaders = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+  file.endsWith('.wgsl'),
+);
+/** The package holds SwiftShader for this platform only. */
+const hasSwiftshader = process.platform === 'linux' && process.arch === 'x64';
+
+test('shaders and specs with `webgpu` are the same kernels', () => {
+  expect(shaders.length).toBeGreaterThan(0);
+  expect(shaders.map((file) => basename(file, '.wgsl')).sort()).toEqual(
+    onGpu.map(({ spec }) => spec.name).sort(),
+  );
+});
+
+describe('on a GPU that computes nothing', () => {
+  const opened = createNodeWebgpuDevice({ backend: 'null', allowFallbackAdapter: true });
+
+  test.each(onGpu.map(({ spec }) => spec))('$name compiles and fits its spec', async (spec) => {
+    await (await opened).compile(spec);
+  });
+
+  test('a mistake in a shader is reported with its line', async () => {
+    const gpu = create(['backend=null']);
+    const device = await createWebgpuDevice({
+      gpu,
+      loadShader: loadBrokenShader,
+      allowFallbackAdapter: true,
+    });
+    await expect(device.compile(kernels.fill)).rejects.toThrowError(/fill\.wgsl:\n2:\d+ .*'y'/);
+  });
+
+  test('a shader that does not fit its spec is refused', async () => {
+    const spec: KernelSpec = {
+      ...kernels.add,
+      bindings: kernels.add.bindings.slice(0, 1),
+      webgpu: onGpu[0]!.spec.webgpu!,
+    };
+    const other = await createNodeWebgpuDevice({ backend: 'null', allowFallbackAdapter: true });
+    await expect(other.compile(spec)).rejects.toThrowError(/does not fit its spec/);
+  });
+});
+
+describe.runIf(hasSwiftshader)('on SwiftShader', () => {
+  let checks: readonly Check[] = [];
+
+  beforeAll(async () => {
+    const script = join(import.meta.dirname, '..', 'support', 'gpu-checks.ts');
+    const env = { ...process.env, ...(await swiftshaderEnvironment()) };
+    const { stdout } = await promisify(execFile)(process.execPath, [script], { env, timeout: 120_000 });
+    checks = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Check);
+  }, 150_000);
+
+  test.each(onGpu.map(({ spec, cases }) => ({ name: spec.name, cases })))(
+    '$name agrees with the reference',
+    (row) => {
+      const own = checks.filter(({ check }) => check.startsWith(`${row.name}: `));
+      expect(own.length).toBeGreaterThan(0);
+      expect(own).toEqual(row.cases.map(({ title }) => ({ check: `${row.name}: ${title}`, failure: null })));
+    },
+  );
+
+  test('a sparse-expert layer runs forward and backward in one submission', () => {
+    expect(checks).toContainEqual({ check: 'expert layer', failure: null });
+  });
+
+  test.each(webgpuDeviceChecks)('the device %s', (title) => {
+    expect(checks).toContainEqual({ check: `device: ${title}`, failure: null });
+  });
+});
+
+async function loadBrokenShader(): Promise<string> {
+  return '@compute @workgroup_size(1)\nfn main() { let x = y; }';
+}

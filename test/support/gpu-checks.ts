@@ -1,0 +1,38 @@
+/**
+ * Runs in a process of its own, whose environment names the GPU driver (see swiftshader.ts), and prints one line of JSON
+ * a check: {"check", "failure"}, failure null where it passed. test/kernels/webgpu.test.ts starts it.
+ */
+import { kernelCases } from '../../kernels/cases.ts';
+import { kernels } from '../../kernels/index.ts';
+import type { KernelSpec } from '../../kernels/kernel.ts';
+import { createNodeWebgpuDevice } from '../../src/tensor/webgpu/node.ts';
+import { checkKernel } from './check-kernel.ts';
+import { checkExpertLayer } from './expert-layer.ts';
+import { webgpuDeviceChecks } from './webgpu-device-checks.ts';
+
+const device = await createNodeWebgpuDevice({
+  backend: 'vulkan',
+  allowFallbackAdapter: true,
+  memoryBytes: 2 ** 26,
+});
+
+async function report(check: string, run: () => Promise<void>): Promise<void> {
+  let failure: string | null = null;
+  try {
+    await run();
+  } catch (error) {
+    failure = error instanceof Error ? error.message : String(error);
+  }
+  process.stdout.write(`${JSON.stringify({ check, failure })}\n`);
+}
+
+for (const name of Object.keys(kernels) as (keyof typeof kernels)[]) {
+  const spec: KernelSpec = kernels[name];
+  if (!spec.webgpu) continue;
+  for (const kernelCase of kernelCases[name]) {
+    await report(`${spec.name}: ${kernelCase.title}`, () => checkKernel(device, spec, kernelCase));
+  }
+}
+await report('expert layer', () => checkExpertLayer(device));
+for (const [title, check] of webgpuDeviceChecks) await report(`device: ${title}`, () => check(device));
+await device.dispose();

@@ -1,0 +1,34 @@
+/**
+ * A GPU for tests, in software: Google's SwiftShader and a Vulkan loader out of the npm package that carries the Chromium
+ * of the page tests. Nothing of the machine's own graphics is needed or used.
+ */
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { createBrotliDecompress } from 'node:zlib';
+import { extract } from 'tar-fs';
+
+const folder = join(import.meta.dirname, '..', '..', 'build', 'swiftshader');
+
+/** What the environment of a process must hold *before* it starts, so that its Vulkan finds SwiftShader, nothing else. */
+export async function swiftshaderEnvironment(): Promise<Readonly<Record<string, string>>> {
+  if (!existsSync(folder)) await unpack();
+  return { LD_LIBRARY_PATH: folder, VK_DRIVER_FILES: join(folder, 'vk_swiftshader_icd.json') };
+}
+
+async function unpack(): Promise<void> {
+  const chromium = dirname(fileURLToPath(import.meta.resolve('@sparticuz/chromium')));
+  const archive = join(chromium, '..', '..', 'bin', 'swiftshader.tar.br');
+  // Beside the target, then renamed: a second process never sees half of it.
+  const partial = `${folder}.${process.pid}`;
+  await mkdir(partial, { recursive: true });
+  await pipeline(createReadStream(archive), createBrotliDecompress(), extract(partial));
+  try {
+    await rename(partial, folder);
+  } catch (error) {
+    await rm(partial, { recursive: true });
+    if (!existsSync(folder)) throw error;
+  }
+}
