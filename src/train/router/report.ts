@@ -71,11 +71,14 @@ function groupByTarget(rows: readonly ScoredRow[], labels: number): boolean[][] 
   );
 }
 
+const recall = (group: readonly boolean[]): number => group.filter(Boolean).length / group.length;
+const average = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+const shareBelow = (values: readonly number[], threshold: number): number =>
+  values.filter((value) => value < threshold).length / values.length;
+
 /** Percentile bootstrap within each specialty. */
 function macroAverage(groups: readonly boolean[][]): { mean: number; interval: readonly [number, number] } {
   const random = createRandom(1);
-  const recall = (group: readonly boolean[]): number => group.filter(Boolean).length / group.length;
-  const average = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
   const samples = Array.from({ length: BOOTSTRAP_SAMPLES }, () =>
     average(groups.map((group) => recall(group.map(() => group[random.integer(group.length)] ?? false)))),
   ).sort((a, b) => a - b);
@@ -119,18 +122,16 @@ export function thresholdTable(
   general: readonly number[],
   thresholds: readonly number[],
 ): ThresholdRow[] {
-  const below = (values: readonly number[], threshold: number): number =>
-    values.filter((value) => value < threshold).length / values.length;
   const gold = rows.filter((row) => row.gold);
   const above = (kept: readonly ScoredRow[], threshold: number): number =>
     proportion(kept.filter((row) => row.probability >= threshold).map(isRight)).accuracy;
   const probabilities = (kept: readonly ScoredRow[]): number[] => kept.map((row) => row.probability);
   return thresholds.map((threshold) => ({
     threshold,
-    goldToGeneral: below(probabilities(gold), threshold),
-    allToGeneral: below(probabilities(rows), threshold),
-    unlabelledToGeneral: below(unlabelled, threshold),
-    generalToGeneral: below(general, threshold),
+    goldToGeneral: shareBelow(probabilities(gold), threshold),
+    allToGeneral: shareBelow(probabilities(rows), threshold),
+    unlabelledToGeneral: shareBelow(unlabelled, threshold),
+    generalToGeneral: shareBelow(general, threshold),
     goldAccuracyAbove: above(gold, threshold),
     allAccuracyAbove: above(rows, threshold),
   }));
