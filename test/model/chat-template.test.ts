@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
 import { createChatEncoder, type TemplateMessage } from '../../src/model/chat-template.ts';
 import { createTokenizer, type Tokenizer } from '../../src/model/tokenizer.ts';
 import { baseTokenizer, baseTokenizerFiles } from '../support/base-tokenizer.ts';
@@ -15,8 +16,8 @@ function spell(ids: readonly number[]): string {
 }
 
 function withTemplate(chatTemplate: unknown): Tokenizer {
-  const config: unknown = JSON.parse(baseTokenizerFiles.tokenizerConfig);
-  const tokenizerConfig = JSON.stringify({ ...(config as object), chat_template: chatTemplate });
+  const config = z.looseObject({}).parse(JSON.parse(baseTokenizerFiles.tokenizerConfig));
+  const tokenizerConfig = JSON.stringify({ ...config, chat_template: chatTemplate });
   return createTokenizer({ ...baseTokenizerFiles, tokenizerConfig });
 }
 

@@ -91,12 +91,13 @@ describe('a stream decoder', () => {
   });
 });
 
+function change(edit: (tokenizer: Record<string, unknown>) => void): string {
+  const tokenizer = z.record(z.string(), z.unknown()).parse(JSON.parse(baseTokenizerFiles.tokenizer));
+  edit(tokenizer);
+  return JSON.stringify(tokenizer);
+}
+
 describe('damaged tokenizer files', () => {
-  const change = (edit: (tokenizer: Record<string, unknown>) => void): string => {
-    const tokenizer = z.record(z.string(), z.unknown()).parse(JSON.parse(baseTokenizerFiles.tokenizer));
-    edit(tokenizer);
-    return JSON.stringify(tokenizer);
-  };
   const model = (fields: object): string =>
     change((tokenizer) => {
       tokenizer['model'] = { type: 'BPE', vocab: { a: 0, b: 1, ab: 2 }, merges: ['a b'], ...fields };
