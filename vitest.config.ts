@@ -55,6 +55,14 @@ export default defineConfig({
           testTimeout: 30_000,
         },
       },
+      {
+        plugins: [cloudflareTest({ wrangler: { configPath: './src/edge/router/wrangler.toml' } })],
+        test: {
+          name: 'router',
+          include: ['test/edge/router/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
     ],
   },
 });
