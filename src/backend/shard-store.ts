@@ -13,7 +13,7 @@ import { MAX_SHARD_BYTES, type ShardIdentity, type ShardUse } from '../protocol/
 /** Where shards live on the device. `load` may run beside forward passes; `unload` only when no request uses it. */
 export interface ExpertPool {
   load(file: ShardFile): Promise<ResidentShard>;
-  unload(resident: ResidentShard): Promise<void>;
+  unload(resident: ResidentShard): void | Promise<void>;
 }
 
 /** The shards of one request, held until `release`. */
@@ -31,6 +31,10 @@ interface Entry {
   readonly local: boolean;
   leases: number;
   retired: boolean;
+  /** The edge wants it here: it is not given up for another. */
+  ordered: boolean;
+  /** Rises with every use. */
+  lastUse: number;
 }
 
 export class ShardStore {
@@ -40,6 +44,7 @@ export class ShardStore {
   readonly #entries = new Map<string, Entry>();
   readonly #loading = new Map<string, Promise<ShardIdentity>>();
   readonly #listeners = new Set<() => void>();
+  #uses = 0;
 
   constructor(options: { pool: ExpertPool; expectations?: ShardExpectations; logger?: Logger }) {
     this.#pool = options.pool;
@@ -89,7 +94,10 @@ export class ShardStore {
         param: 'sparsedoctor.shards',
       });
     });
-    for (const entry of entries) entry.leases += 1;
+    for (const entry of entries) {
+      entry.leases += 1;
+      entry.lastUse = this.#uses += 1;
+    }
     let held = true;
     return {
       route: {
@@ -123,10 +131,12 @@ export class ShardStore {
     this.#freeIfUnused(entry);
   }
 
-  /** Takes a retirement back, where the version is still held. */
+  /** Marks a version that is held as wanted by the edge: takes a retirement back and protects it from eviction. */
   keep(identity: ShardIdentity): void {
     const entry = this.#entries.get(keyOf(identity));
-    if (entry?.identity.sha256 === identity.sha256) entry.retired = false;
+    if (entry?.identity.sha256 !== identity.sha256) return;
+    entry.retired = false;
+    entry.ordered = true;
   }
 
   holds(identity: ShardIdentity): boolean {
@@ -164,7 +174,7 @@ export class ShardStore {
   }
 
   async #load(file: ShardFile, identity: ShardIdentity, local: boolean): Promise<ShardIdentity> {
-    const resident = await this.#pool.load(file);
+    const resident = await this.#loadIntoPool(file, local);
     this.#entries.set(keyOf(identity), {
       identity,
       resident,
@@ -172,10 +182,37 @@ export class ShardStore {
       local,
       leases: 0,
       retired: false,
+      ordered: !local,
+      lastUse: (this.#uses += 1),
     });
     this.#logger.info({ shard: keyOf(identity), bytes: resident.bytes }, 'shard loaded');
     this.#changed();
     return identity;
+  }
+
+  /** What the edge orders displaces shards that the host brought itself and nobody uses, least recently used first. */
+  async #loadIntoPool(file: ShardFile, local: boolean): Promise<ResidentShard> {
+    for (;;) {
+      try {
+        return await this.#pool.load(file);
+      } catch (error) {
+        const full = error instanceof CallerError && error.code === 'expert_pool_full';
+        const victim = full && !local ? this.#leastRecentlyUsed() : undefined;
+        if (!victim) throw error;
+        this.#entries.delete(keyOf(victim.identity));
+        this.#changed();
+        await this.#pool.unload(victim.resident);
+        this.#logger.info({ shard: keyOf(victim.identity) }, 'shard displaced');
+      }
+    }
+  }
+
+  #leastRecentlyUsed(): Entry | undefined {
+    const free = [...this.#entries.values()].filter((entry) => entry.leases === 0 && !entry.ordered);
+    return free.reduce<Entry | undefined>(
+      (oldest, entry) => (oldest && oldest.lastUse < entry.lastUse ? oldest : entry),
+      undefined,
+    );
   }
 
   #freeIfUnused(entry: Entry): void {
@@ -183,11 +220,17 @@ export class ShardStore {
     if (!entry.retired || entry.leases > 0 || this.#entries.get(key) !== entry) return;
     this.#entries.delete(key);
     this.#changed();
-    this.#pool.unload(entry.resident).then(
-      () => this.#logger.info({ shard: key }, 'shard unloaded'),
-      (error: unknown) =>
-        this.#logger.error({ shard: key, detail: String(error) }, 'shard could not be unloaded'),
-    );
+    void this.#unload(entry);
+  }
+
+  async #unload(entry: Entry): Promise<void> {
+    const shard = keyOf(entry.identity);
+    try {
+      await this.#pool.unload(entry.resident);
+      this.#logger.info({ shard }, 'shard unloaded');
+    } catch (error) {
+      this.#logger.error({ shard, detail: String(error) }, 'shard could not be unloaded');
+    }
   }
 
   #changed(): void {

@@ -70,7 +70,6 @@ export function createStager(options: StagerOptions): Stager {
   return {
     order(list) {
       wanted = list;
-      // Still held, but marked for retirement by earlier orders: wanted again.
       for (const shard of list) shards.keep(shard);
       const known = new Set(list.map(identityOf));
       for (const key of failures.keys()) if (!known.has(key)) failures.delete(key);

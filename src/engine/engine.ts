@@ -86,6 +86,7 @@ export class Engine {
   generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterableIterator<TokenEvent, undefined> {
     if (this.#stopped) throw this.#stopped;
     checkRequest(request, { vocabularySize: this.#runner.vocabularySize, maxLength: this.#maxLength });
+    this.#runner.checkRoute?.(request.route);
     if (this.#scheduler.waiting.length >= this.#maxWaiting) {
       throw new CallerError(
         'overloaded',

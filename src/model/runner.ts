@@ -39,6 +39,8 @@ export interface ModelRunner {
   readonly pages: number;
   /** Most tokens in one `forward`. */
   readonly maxBatchTokens: number;
+  /** Throws `CallerError` for a route that no batch could take, so that it is refused before it meets others. */
+  checkRoute?(route: Route): void;
   /** Returns logits [logitRows.length, vocabularySize]. Calls must not overlap. */
   forward(batch: ForwardBatch): Promise<Float32Array>;
 }

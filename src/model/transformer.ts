@@ -18,7 +18,7 @@ import type { LayerCache, StepTensors } from './layer.ts';
 import { EMBEDDING, FINAL_NORM, HEAD } from './parameters.ts';
 import { MAX_TOP_K, buildRouteTables } from './route-tables.ts';
 import type { RouteTables } from './route-tables.ts';
-import type { ForwardBatch, ModelRunner } from './runner.ts';
+import type { ForwardBatch, ModelRunner, Route } from './runner.ts';
 
 export interface TransformerOptions {
   /** Most tokens of one forward. */
@@ -103,6 +103,10 @@ export class Transformer implements ModelRunner {
     const table = ops.ropeTable(config.maxPositions, config.headSize, config.ropeTheta);
     await writeTensor(device, model.#step.ropeTable, table);
     return model;
+  }
+
+  checkRoute(route: Route): void {
+    this.#checkRoutes(buildRouteTables([route]));
   }
 
   async forward(batch: ForwardBatch): Promise<Float32Array> {

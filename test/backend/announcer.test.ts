@@ -151,6 +151,8 @@ describe('createAnnouncer', () => {
     await expect.poll(() => resident(edge)).toEqual(['own', 'v1']);
     edge.orders = { ...edge.orders, stage: [] };
     await expect.poll(() => resident(edge)).toEqual(['own']);
+    edge.orders = { ...edge.orders, retire: [{ specialty: 'cardiovascular', version: 'own' }] };
+    await expect.poll(() => resident(edge)).toEqual([]);
   });
 
   it.each([

@@ -217,6 +217,14 @@ describe('bad input', () => {
     expect(answer.choices[0]!.message.content).toBe('still there');
   });
 
+  it('lets go of the shards of a request that the engine refuses', async () => {
+    const { post, shards } = await start();
+    await shards.add(await tinyShardBytes(await tinyModel(), { version: 'v1' }));
+    const request = { model: 'sparsedoctor:cardiovascular', messages: user('x'.repeat(3000)) };
+    expect((await post('/v1/chat/completions', request)).status).toBe(400);
+    expect(shards.resident()[0]!.leases).toBe(0);
+  });
+
   it('names messages, not a prompt, when a chat is too long', async () => {
     const { post } = await start();
     const response = await post('/v1/chat/completions', { model: 'base', messages: user('x'.repeat(3000)) });

@@ -5,12 +5,12 @@ import { tinyModel, tinyShardBytes, type TinyShardOptions } from '../support/tin
 
 const model = await tinyModel();
 
-function makeStore(): {
+function makeStore(capacity?: number): {
   store: ShardStore;
   pool: MemoryPool;
   bytesOf: (o: TinyShardOptions) => Promise<Uint8Array>;
 } {
-  const pool = new MemoryPool();
+  const pool = new MemoryPool(capacity);
   const store = new ShardStore({
     pool,
     expectations: { config: model.config, baseFingerprint: model.fingerprint },
@@ -121,6 +121,27 @@ describe('ShardStore', () => {
     store.retire({ specialty: 'cardiovascular', version: '2' });
     expect(store.newest('cardiovascular')).toBe('10');
     lease.release();
+  });
+
+  it('displaces its own unused shards, least recently used first, for what the edge orders', async () => {
+    const { store, bytesOf } = makeStore(3);
+    for (const version of ['1', '2', '3']) await store.add(await bytesOf({ version }));
+    const held = store.acquire([use('1')]);
+    store.acquire([use('2')]).release();
+    await store.add(await bytesOf({ version: '4' }), { local: false });
+    const versions = (): string[] => store.resident().map((shard) => shard.version);
+    expect(versions()).toEqual(['1', '2', '4']);
+    await store.add(await bytesOf({ version: '5' }), { local: false });
+    expect(versions()).toEqual(['1', '4', '5']);
+    // The rest is in use or ordered.
+    await expect(store.add(await bytesOf({ version: '6' }), { local: false })).rejects.toMatchObject({
+      code: 'expert_pool_full',
+    });
+    held.release();
+    await expect(store.add(await bytesOf({ version: '6' }))).rejects.toMatchObject({
+      code: 'expert_pool_full',
+    });
+    expect(versions()).toEqual(['1', '4', '5']);
   });
 
   it('tells listeners of every change until they stop', async () => {

@@ -180,6 +180,27 @@ describe('Engine', () => {
     }
   });
 
+  it('asks for no more rows of logits per step than it is given memory for', async () => {
+    const runner = new HashRunner();
+    const engine = new Engine(runner, { maxSequences: 2, logitBytes: 5 * 61 * 4 });
+    const request = ask(
+      Array.from({ length: 40 }, (_, n) => n),
+      { promptLogprobs: 0 },
+    );
+    await Promise.all([collect(engine.generate(request)), collect(engine.generate(request))]);
+    expect(Math.max(...runner.batches.map((batch) => batch.logitRows.length))).toBe(5);
+  });
+
+  it('refuses a route that the model cannot take, before it meets other requests', () => {
+    class Picky extends HashRunner {
+      checkRoute(route: Route): void {
+        if (route.shards.length > 0) throw new CallerError('too_many_experts', 'Name fewer shards.');
+      }
+    }
+    const route = { shards: [{ shard: shard('a'), prior: 1 }] };
+    expect(() => new Engine(new Picky()).generate(ask([1], { route }))).toThrow('fewer');
+  });
+
   it('only scores when no token is asked for', async () => {
     const engine = new Engine(new HashRunner());
     const events = await collect(engine.generate(ask([1, 2, 3], { maxTokens: 0, promptLogprobs: 0 })));
@@ -242,6 +263,7 @@ describe('Engine: ends', () => {
     await expect.poll(() => engine.stats()).toMatchObject({ running: 0, freePages: 256 });
     expect(released).toBe(1);
     expect(runner.batches).toHaveLength(1);
+    expect(engine.stats().generatedTokens).toBe(0);
   });
 
   it('takes a request out whose reader leaves', async () => {

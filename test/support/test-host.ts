@@ -1,5 +1,6 @@
 /** A whole host on loopback around a small model, for tests of its HTTP surface. */
 import OpenAI from 'openai';
+import { CallerError } from '../../src/base/errors.ts';
 import type { Logger } from '../../src/base/logger.ts';
 import { createHost, type Host, type HostOptions } from '../../src/backend/host.ts';
 import { ShardStore, type ExpertPool } from '../../src/backend/shard-store.ts';
@@ -36,17 +37,22 @@ export const testSecret = 'secret-of-the-test-host';
 /** A pool that holds nothing but the fact, for models that compute no experts. */
 export class MemoryPool implements ExpertPool {
   readonly resident = new Set<ResidentShard>();
+  readonly #capacity: number;
 
-  load(file: Parameters<ExpertPool['load']>[0]): Promise<ResidentShard> {
-    const { specialty, version } = file.metadata;
-    const shard = { specialty, version, bytes: 1000 };
-    this.resident.add(shard);
-    return Promise.resolve(shard);
+  constructor(capacity = 100) {
+    this.#capacity = capacity;
   }
 
-  unload(shard: ResidentShard): Promise<void> {
+  async load(file: Parameters<ExpertPool['load']>[0]): Promise<ResidentShard> {
+    const { specialty, version } = file.metadata;
+    if (this.resident.size >= this.#capacity) throw new CallerError('expert_pool_full', 'No room.');
+    const shard = { specialty, version, bytes: 1000 };
+    this.resident.add(shard);
+    return shard;
+  }
+
+  unload(shard: ResidentShard): void {
     if (!this.resident.delete(shard)) throw new Error('unloaded twice');
-    return Promise.resolve();
   }
 }
 
