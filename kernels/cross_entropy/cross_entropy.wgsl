@@ -68,6 +68,7 @@ fn main(
     return;
   }
 
+  let target_logit = logits[start + expected];
   var largest = logits[start];
   for (var i = lane; i < params.V; i += LANES) {
     largest = max(largest, logits[start + i]);
@@ -79,10 +80,10 @@ fn main(
   }
   sum = sum_over_lanes(lane, sum);
   if (lane == 0u) {
-    loss[t] = token_weight * (log(sum) + largest - logits[start + expected]);
+    loss[t] = token_weight * (log(sum) + largest - target_logit);
   }
-  // The target's logit is read above and overwritten below by another lane.
-  workgroupBarrier();
+  // Every lane has read the target's logit before one of them overwrites it.
+  storageBarrier();
   for (var i = lane; i < params.V; i += LANES) {
     let probability = exp(logits[start + i] - largest) / sum;
     logits[start + i] = token_weight * (probability - select(0.0, 1.0, i == expected));

@@ -1,8 +1,8 @@
 /** The reference device is the strict one: what a GPU would refuse or silently get wrong fails here. */
 import { expect, test } from 'vitest';
-import { kernels } from '../../kernels/index.ts';
-import type { Device, Tensor } from '../../src/tensor/device.ts';
-import { createReferenceDevice } from '../../src/tensor/reference/reference-device.ts';
+import { kernels } from '../../../kernels/index.ts';
+import type { Device, Tensor } from '../../../src/tensor/device.ts';
+import { createReferenceDevice } from '../../../src/tensor/reference/reference-device.ts';
 
 const device = createReferenceDevice();
 
