@@ -101,10 +101,20 @@ export function rmsNormBackwardWeight(x: Tensor, inverseRms: Tensor, dy: Tensor,
 }
 
 /** x [T, H, D] in place; direction −1 is the backward pass. */
-export function rope(x: Tensor, positions: Tensor, table: Tensor, headSize: number, direction: 1 | -1): Dispatch {
+export function rope(
+  x: Tensor,
+  positions: Tensor,
+  table: Tensor,
+  headSize: number,
+  direction: 1 | -1,
+): Dispatch {
   const T = elements(positions.shape);
   const H = elements(x.shape) / T / headSize;
-  return { kernel: kernels.rope, bindings: { x, positions, table }, params: { T, H, D: headSize, direction } };
+  return {
+    kernel: kernels.rope,
+    bindings: { x, positions, table },
+    params: { T, H, D: headSize, direction },
+  };
 }
 
 /** Cosine and sine of every position's angles, [positions, D/2, 2], for `rope`. */

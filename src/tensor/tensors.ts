@@ -32,9 +32,7 @@ export async function writeTensor(
 }
 
 export async function readTensor(device: Device, tensor: Tensor): Promise<Float32Array> {
-  return new Float32Array(
-    await device.read(tensor.buffer, tensor.byteOffset, elements(tensor.shape) * 4),
-  );
+  return new Float32Array(await device.read(tensor.buffer, tensor.byteOffset, elements(tensor.shape) * 4));
 }
 
 export interface Arena {

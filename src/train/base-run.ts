@@ -120,7 +120,9 @@ export function createBaseTrainer(device: Device, config: BaseRunConfig, model: 
 
 /** Config and tokenizer.json decide a run; its files carry this hash. */
 export function runIdentity(config: unknown, tokenizer: string): string {
-  return createHash('sha256').update(JSON.stringify([config, tokenizer])).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify([config, tokenizer]))
+    .digest('hex');
 }
 
 async function packed(

@@ -4,7 +4,6 @@ import { invariant } from '../base/invariant.ts';
 import type { PackedRow } from './data/packing.ts';
 import type { Batch } from './trainer.ts';
 
-
 export class RowSampler {
   readonly #rows: number;
   readonly #seed: number;

@@ -67,5 +67,7 @@ export function parseRunConfig<T>(text: string, schema: z.ZodType<T>, name: stri
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  throw new CallerError('invalid_run_config', `${name} cannot be used: ${problems.join('; ')}.`, { param: name });
+  throw new CallerError('invalid_run_config', `${name} cannot be used: ${problems.join('; ')}.`, {
+    param: name,
+  });
 }

@@ -18,18 +18,12 @@ export interface RunState {
 
 /** Moments of a block share a scale. */
 const BLOCK = 64;
-/** Second moments are kept as log₂ in steps of a quarter above 2⁻⁶⁴: within 9 %, from 5e-20 to 0.4. */
+/** Second moments are kept as log₂ in steps of a quarter above 2⁻⁶⁴: within 9 %, from 5e-20 to 0.8. */
 const LOG_STEPS = 4;
 const LOG_FLOOR = -64;
 
 export function encodeRunState(state: RunState, form: 'exact' | 'compact'): Uint8Array {
   const length = state.weights.length;
-  const f32 = (name: string, values: Float32Array): TensorToWrite => ({
-    name,
-    type: 'F32',
-    shape: [values.length],
-    values,
-  });
   const metadata = { form, run: state.run, step: String(state.step) };
   if (form === 'exact') {
     const tensors = [f32('weights', state.weights), f32('first', state.first), f32('second', state.second)];
@@ -63,6 +57,10 @@ export async function decodeRunState(bytes: Uint8Array, run: string, length: num
   }
   const first = unpackFirst(await file.bytes('first'), await file.tensor('first.scales'));
   return { ...base, first, second: unpackSecond(await file.bytes('second')) };
+}
+
+function f32(name: string, values: Float32Array): TensorToWrite {
+  return { name, type: 'F32', shape: [values.length], values };
 }
 
 function packFirst(values: Float32Array): { codes: Uint8Array; scales: Float32Array } {

@@ -1,13 +1,18 @@
 /** `sparsedoctor train …`: a run from its JSON, with a progress bar, resumable at any moment. */
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { SingleBar, Presets } from 'cli-progress';
 import type { Command } from 'commander';
+import { openCheckpoint } from '../../model/checkpoint.ts';
+import { fingerprint } from '../../model/fingerprint.ts';
 import { exportBase, runBase } from '../../train/base-run.ts';
-import { baseRunSchema, parseRunConfig } from '../../train/config.ts';
+import { baseRunSchema, parseRunConfig, shardsRunSchema } from '../../train/config.ts';
 import { encodeTrainer, writeWhole } from '../../train/run-files.ts';
+import { exportShards } from '../../train/shard-export.ts';
+import { runShards } from '../../train/shards-run.ts';
 import type { StepResult } from '../../train/trainer.ts';
 import { createWasmDevice } from '../../tensor/wasm/node.ts';
+import { directorySource } from '../directory-source.ts';
 import { openTokenizer } from '../files.ts';
 
 interface TrainOptions {
@@ -28,6 +33,56 @@ export function registerTrainCommand(program: Command): void {
     .option('--out <directory>', 'where the tokenizer is, and the trained checkpoint goes', 'weights/base')
     .option('--threads <n>', 'compute threads', '2')
     .action(trainBase);
+  train
+    .command('shards')
+    .description('train the expert shards of specialties on a frozen base; goes on where the folder left off')
+    .argument('<run>', 'JSON file of the run')
+    .requiredOption('--data <directory>', 'folder with sft/ and mcq/')
+    .option('--folder <directory>', 'where state and metrics are kept', 'runs/shards')
+    .option('--base <directory>', 'the frozen base', 'weights/base')
+    .option('--out <directory>', 'where the shard files go', 'weights/shards')
+    .option('--licence <text>', 'licence of the shards', 'Apache-2.0')
+    .option('--threads <n>', 'compute threads', '2')
+    .action(trainShards);
+}
+
+interface ShardsOptions extends TrainOptions {
+  readonly base: string;
+  readonly licence: string;
+}
+
+async function trainShards(runFile: string, options: ShardsOptions): Promise<void> {
+  const config = parseRunConfig(await readFile(runFile, 'utf8'), shardsRunSchema, runFile);
+  const { tokenizer, files } = await openTokenizer(options.base);
+  const checkpoint = await openCheckpoint(directorySource(options.base));
+  const baseFingerprint = await fingerprint(checkpoint);
+  const device = await createWasmDevice({ threads: Number(options.threads) });
+  const progress = createProgress(config.rows * config.rowLength);
+  const { trainer, run } = await runShards({
+    config,
+    device,
+    checkpoint,
+    baseFingerprint,
+    tokenizer,
+    tokenizerFiles: files,
+    dataDirectory: resolve(options.data),
+    folder: resolve(options.folder),
+    onStart: ({ rows, step, totalSteps }) => {
+      for (const [name, count] of Object.entries(rows)) process.stderr.write(`${name}: ${count} rows\n`);
+      progress.start(step, totalSteps);
+    },
+    onStep: progress.step,
+    signal: interruptSignal(),
+  });
+  progress.stop();
+  const origin = { baseFingerprint, created: new Date(), run, licence: options.licence };
+  const shards = await exportShards(device, trainer, checkpoint.config, config, origin);
+  for (const [specialty, bytes] of shards) {
+    await mkdir(join(options.out, specialty), { recursive: true });
+    await writeWhole(join(options.out, specialty, `${config.version}.safetensors`), bytes);
+  }
+  await device.dispose();
+  process.stderr.write(`wrote ${shards.size} shards to ${options.out}\n`);
 }
 
 async function trainBase(runFile: string, options: TrainOptions): Promise<void> {
@@ -73,7 +128,10 @@ function interruptSignal(): AbortSignal {
 function createProgress(tokensPerStep: number) {
   const format =
     '{bar} {value}/{total} steps | loss {loss} | valid {validation} | {speed} tokens/s | {eta_formatted} left';
-  const bar = new SingleBar({ format, etaBuffer: 50, noTTYOutput: true, notTTYSchedule: 30_000 }, Presets.rect);
+  const bar = new SingleBar(
+    { format, etaBuffer: 50, noTTYOutput: true, notTTYSchedule: 30_000 },
+    Presets.rect,
+  );
   let smooth = 0;
   let last = performance.now();
   let speed = 0;

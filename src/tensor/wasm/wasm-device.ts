@@ -9,7 +9,7 @@ import { invariant } from '../../base/invariant.ts';
 import { kernels } from '../../../kernels/index.ts';
 import type { Device, DeviceBuffer, DeviceMemory, Dispatch, Tensor } from '../device.ts';
 import { Bank } from './bank.ts';
-import { CONTROL, CONTROL_WORDS, COPY, HEADER, MAX_COMMANDS, MAX_STREAM } from './command-stream.ts';
+import { CONTROL, CONTROL_WORDS, COPY, MAX_COMMANDS, MAX_STREAM } from './command-stream.ts';
 import type { BankStart, ThreadStart } from './command-stream.ts';
 
 /** How a platform starts a thread that calls `runThread` with what it is given. */
@@ -141,7 +141,8 @@ export class WasmDevice implements Device {
   }
 
   #bytes(bank: number, pointer: number, length: number): Uint8Array {
-    return new Uint8Array((this.#banks[bank]?.bank as Bank).memory.buffer, pointer, length);
+    const { memory } = (this.#banks[bank] as { bank: Bank }).bank;
+    return new Uint8Array(memory.buffer, pointer, length);
   }
 
   #openBank(byteLength: number, label: string): void {

@@ -36,7 +36,16 @@ function ffnBackward(
     ...(scratch.experts ? [ops.fill(scratch.experts.weights, 0)] : []),
     ops.linearBackwardInput(residual, weight(names.down), scratch.activated),
     ...weightBackward(context, names.down, residual, kept.activated),
-    ...expertBackward(context, layer, kept, scratch, 'down_proj', kept.activated, residual, scratch.activated),
+    ...expertBackward(
+      context,
+      layer,
+      kept,
+      scratch,
+      'down_proj',
+      kept.activated,
+      residual,
+      scratch.activated,
+    ),
     ops.swigluBackward(kept.gate, kept.up, scratch.activated, scratch.gate, scratch.up),
     ops.linearBackwardInput(scratch.gate, weight(names.gate), normed),
     ops.linearBackwardInput(scratch.up, weight(names.up), normed, true),
@@ -114,7 +123,13 @@ function expertBackward(
   const b = weight(names.b(linear));
   return [
     expertOps.expertExpandBackward(hidden, b, experts.gate, scales, dy, dh, dweights),
-    expertOps.expertExpandBackwardWeight(hidden, experts.gate, scales, dy, gradient(names.b(linear)) as Tensor),
+    expertOps.expertExpandBackwardWeight(
+      hidden,
+      experts.gate,
+      scales,
+      dy,
+      gradient(names.b(linear)) as Tensor,
+    ),
     expertOps.expertShrinkBackward(dh, a, slots, dx),
     expertOps.expertShrinkBackwardWeight(dh, x, slots, gradient(names.a(linear)) as Tensor),
   ];

@@ -118,7 +118,7 @@ export class TrainingNetwork {
       ...headBackward(context, head, this.logits, normed, output, outputInverse, scratch),
       ...this.layers
         .map((kept, layer) => layerBackward(context, layer, kept, scratch))
-        .reverse()
+        .toReversed()
         .flat(),
       ...embeddingBackward(context, scratch.residual),
     ];

@@ -7,7 +7,7 @@ import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
 import { invariant } from '../../base/invariant.ts';
 
 /** In the syntax of tokenizer.json (Oniguruma). */
-export const SPLIT_PATTERN =
+const SPLIT_PATTERN =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 export const SPLIT_CONFIG = {
