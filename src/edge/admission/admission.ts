@@ -85,8 +85,9 @@ export class Admission {
     const decision = this.#decisions.get(ticket);
     if (decision) {
       this.#decisions.delete(ticket);
-      if (decision.verdict.kind === 'granted') this.renew(decision.verdict.grant.lease, now);
-      return decision.verdict;
+      const { verdict } = decision;
+      const isHeld = verdict.kind !== 'granted' || this.renew(verdict.grant.lease, now);
+      return isHeld ? verdict : { kind: 'lost' };
     }
     const entry = this.#queue.get(ticket);
     if (!entry) return { kind: 'lost' };
@@ -147,7 +148,7 @@ export class Admission {
       else if (now - entry.seenAt > CLAIM_MS) this.#queue.remove(entry.ticket);
     }
     for (const [ticket, decision] of this.#decisions) {
-      if (now - decision.at > CLAIM_MS) this.cancel(ticket, now);
+      if (now - decision.at >= CLAIM_MS) this.cancel(ticket, now);
     }
     this.#slots.sweep(now);
   }

@@ -4,6 +4,7 @@
  * when anything is wrong it is removed, and nothing was published.
  */
 import { CallerError } from '../../base/errors.ts';
+import { invariant } from '../../base/invariant.ts';
 import {
   LENGTH_BYTES,
   parseHeader,
@@ -29,51 +30,58 @@ export async function receiveShard(
   target: { readonly bucket: R2Bucket; readonly key: string },
   expected: ExpectedShard,
 ): Promise<ReceivedShard> {
-  const pipe = new FixedLengthStream(upload.bytes);
-  // Whatever `put` says comes out below; this keeps an early failure from counting as unhandled.
-  const stored = target.bucket.put(target.key, pipe.readable).then(
-    () => null,
-    (cause: unknown) => ({ cause }),
-  );
-  try {
-    const received = await check(upload, pipe.writable, expected);
-    const failure = await stored;
-    if (failure) throw failure.cause;
-    return received;
-  } catch (error) {
-    await pipe.writable.abort(error).catch(() => undefined);
-    await stored;
-    await target.bucket.delete(target.key);
-    throw error;
-  }
-}
-
-async function check(
-  upload: { readonly body: ReadableStream<Uint8Array>; readonly bytes: number },
-  sink: WritableStream,
-  expected: ExpectedShard,
-): Promise<ReceivedShard> {
   const inspector = new ShardInspector(upload.bytes, expected);
-  const writer = sink.getWriter();
   const reader = upload.body.getReader();
+  let sink: Sink | null = null;
   try {
     for (;;) {
       const { done, value } = await reader.read().catch((cause: unknown) => {
         throw new CallerError('shard_truncated', 'The upload ended early; send the file again.', { cause });
       });
       if (done) break;
-      await inspector.feed(value);
-      await writer.write(value);
+      const checked = await inspector.feed(value);
+      // Nothing is stored before the header has been found good.
+      if (checked) sink ??= openSink(target, upload.bytes);
+      if (checked) await sink?.write(checked);
     }
-    const received = await inspector.finish();
-    await writer.close();
-    return received;
+    inspector.requireAll();
+    await sink?.close();
+    return await inspector.finish();
   } catch (error) {
     await reader.cancel().catch(() => undefined);
+    await sink?.discard(error);
     throw error;
-  } finally {
-    writer.releaseLock();
   }
+}
+
+interface Sink {
+  write(bytes: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+  discard(reason: unknown): Promise<void>;
+}
+
+/** An object in the making; the bucket must know its length beforehand. */
+function openSink({ bucket, key }: { readonly bucket: R2Bucket; readonly key: string }, bytes: number): Sink {
+  const { readable, writable } = new FixedLengthStream(bytes);
+  const writer = writable.getWriter();
+  // Whatever `put` says comes out in `close`; this keeps an early failure from counting as unhandled.
+  const stored = bucket.put(key, readable).then(
+    () => null,
+    (cause: unknown) => ({ cause }),
+  );
+  return {
+    write: (chunk) => writer.write(chunk),
+    async close() {
+      await writer.close();
+      const failure = await stored;
+      if (failure) throw failure.cause;
+    },
+    async discard(reason) {
+      await writer.abort(reason).catch(() => undefined);
+      await stored;
+      await bucket.delete(key);
+    },
+  };
 }
 
 /** Follows the bytes of one file: first its header, which is checked as soon as it is complete, then the tensors. */
@@ -83,7 +91,6 @@ class ShardInspector {
   readonly #file = digest();
   readonly #tensors = digest();
   #prefix = new Uint8Array(0);
-  #header: SafetensorsHeader | null = null;
   #metadata: ShardMetadata | null = null;
   #seen = 0;
 
@@ -92,26 +99,31 @@ class ShardInspector {
     this.#expected = expected;
   }
 
-  async feed(chunk: Uint8Array): Promise<void> {
+  /** Returns what is checked so far and may be stored: null until the header is complete. */
+  async feed(chunk: Uint8Array): Promise<Uint8Array | null> {
     this.#seen += chunk.length;
     if (this.#seen > this.#bytes) {
       throw new CallerError('shard_too_long', 'The upload is longer than its Content-Length says.');
     }
     await this.#file.writer.write(chunk);
-    if (this.#header) {
+    if (this.#metadata) {
       await this.#tensors.writer.write(chunk);
-      return;
+      return chunk;
     }
     this.#prefix = concat(this.#prefix, chunk);
-    if (!this.#readHeader()) return;
-    await this.#tensors.writer.write(this.#prefix.subarray(this.#header!.dataOffset));
-    this.#prefix = new Uint8Array(0);
+    const header = this.#readHeader();
+    if (!header) return null;
+    await this.#tensors.writer.write(this.#prefix.subarray(header.dataOffset));
+    return this.#prefix;
+  }
+
+  requireAll(): void {
+    if (this.#seen === this.#bytes && this.#metadata) return;
+    throw new CallerError('shard_truncated', 'The upload ended early; send the file again.');
   }
 
   async finish(): Promise<ReceivedShard> {
-    if (this.#seen < this.#bytes || !this.#metadata) {
-      throw new CallerError('shard_truncated', 'The upload ended early; send the file again.');
-    }
+    invariant(this.#metadata, 'requireAll comes first');
     const [file, tensors] = await Promise.all([this.#file.finish(), this.#tensors.finish()]);
     if (tensors !== this.#metadata.tensorsSha256) {
       throw new CallerError(
@@ -122,15 +134,16 @@ class ShardInspector {
     return { sha256: file, metadata: this.#metadata };
   }
 
-  /** True once the header is there; throws where it is not that of the expected shard. */
-  #readHeader(): boolean {
-    if (this.#prefix.length < LENGTH_BYTES) return false;
+  /** Null until the header is complete; throws where it is not that of the expected shard. */
+  #readHeader(): SafetensorsHeader | null {
+    if (this.#prefix.length < LENGTH_BYTES) return null;
     const length = readHeaderLength(this.#prefix, this.#bytes, MAX_SHARD_HEADER_BYTES);
-    if (this.#prefix.length < LENGTH_BYTES + length) return false;
-    this.#header = parseHeader(this.#prefix.subarray(LENGTH_BYTES, LENGTH_BYTES + length), this.#bytes);
-    this.#metadata = readShardLayout(this.#header).metadata;
-    checkShardIdentity(this.#metadata, this.#expected);
-    return true;
+    if (this.#prefix.length < LENGTH_BYTES + length) return null;
+    const header = parseHeader(this.#prefix.subarray(LENGTH_BYTES, LENGTH_BYTES + length), this.#bytes);
+    const { metadata } = readShardLayout(header);
+    checkShardIdentity(metadata, this.#expected);
+    this.#metadata = metadata;
+    return header;
   }
 }
 

@@ -3,7 +3,12 @@ import { exports } from 'cloudflare:workers';
 import { expect } from 'vitest';
 import type { HostAnnouncement } from '../../../src/protocol/hosts.ts';
 
-export const keys = { client: 'client-key', second: 'second-key', admin: 'admin-key', host: 'host-secret' } as const;
+export const keys = {
+  client: 'client-key',
+  second: 'second-key',
+  admin: 'admin-key',
+  host: 'host-secret',
+} as const;
 export const BASE = 'ab'.repeat(32);
 
 export interface CallOptions {
@@ -60,7 +65,8 @@ export async function expectError(response: Response, status: number, code: stri
     },
   });
   expect(response.status).toBe(status);
-  if (status === 429 || status === 503) expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
+  if (status === 429 || status === 503)
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
   return (body as { error: { message: string } }).error.message;
 }
 
