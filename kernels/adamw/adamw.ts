@@ -4,6 +4,7 @@
  * arrays [n].
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { adamwReference } from './adamw.reference.ts';
 
 export const adamw: KernelSpec = {
@@ -29,4 +30,5 @@ export const adamw: KernelSpec = {
   ],
   items: ({ n = 0 }) => Math.ceil(n / 16384),
   reference: adamwReference,
+  webgpu: { workgroups: ({ n = 0 }) => invocations(n) },
 };

@@ -3,6 +3,7 @@
  * page_size, KV, D]. A token sees positions 0 to its own of its sequence, summed in the order of positions.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { workgroups } from '../workgroups.ts';
 import { attentionReference } from './attention.reference.ts';
 
 export const attention: KernelSpec = {
@@ -27,4 +28,5 @@ export const attention: KernelSpec = {
   items: ({ T = 0, H = 0 }) => T * H,
   scratch: ({ page_size = 0, max_pages = 0 }) => page_size * max_pages * 4,
   reference: attentionReference,
+  webgpu: { workgroups: ({ T = 0, H = 0 }) => workgroups(T * H) },
 };

@@ -5,6 +5,7 @@
  */
 import { GEMM_SCRATCH_BYTES } from '../kernel.ts';
 import type { KernelSpec } from '../kernel.ts';
+import { workgroups } from '../workgroups.ts';
 import { attentionTrainReference } from './attention_train.reference.ts';
 
 export const attentionTrain: KernelSpec = {
@@ -28,4 +29,5 @@ export const attentionTrain: KernelSpec = {
   grain: () => 1,
   scratch: ({ T = 0 }) => GEMM_SCRATCH_BYTES + 64 * (T + 4) * 4,
   reference: attentionTrainReference,
+  webgpu: { workgroups: ({ B = 0, T = 0, H = 0 }) => workgroups(B * T * H) },
 };

@@ -4,6 +4,7 @@
  */
 import { GEMM_SCRATCH_BYTES } from '../kernel.ts';
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { attentionTrainBackwardReference } from './attention_train_backward.reference.ts';
 
 export const attentionTrainBackward: KernelSpec = {
@@ -31,4 +32,8 @@ export const attentionTrainBackward: KernelSpec = {
   grain: () => 1,
   scratch: ({ T = 0 }) => GEMM_SCRATCH_BYTES + 2 * 64 * (T + 4) * 4,
   reference: attentionTrainBackwardReference,
+  webgpu: {
+    workgroups: ({ B = 0, T = 0, H = 0, KV = 0 }) => invocations(B * T * (H + KV)),
+    packed: ['starts', 'o', 'log_sum_exp'],
+  },
 };

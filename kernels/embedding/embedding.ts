@@ -2,6 +2,7 @@
  * Token embedding: y[t] = table[ids[t]]. ids [T], table [V, C], y [T, C].
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { embeddingReference } from './embedding.reference.ts';
 
 export const embedding: KernelSpec = {
@@ -17,4 +18,5 @@ export const embedding: KernelSpec = {
   ],
   items: ({ T = 0 }) => T,
   reference: embeddingReference,
+  webgpu: { workgroups: ({ T = 0, C = 0 }) => invocations(T * C) },
 };

@@ -3,6 +3,7 @@
  * write the same element and the sum over t is in order.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { embeddingBackwardReference } from './embedding_backward.reference.ts';
 
 export const embeddingBackward: KernelSpec = {
@@ -19,4 +20,5 @@ export const embeddingBackward: KernelSpec = {
   ],
   items: ({ C = 0 }) => Math.ceil(C / 16),
   reference: embeddingBackwardReference,
+  webgpu: { workgroups: ({ C = 0 }) => invocations(C) },
 };

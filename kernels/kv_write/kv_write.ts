@@ -3,6 +3,7 @@
  * width]; page_table [rows, max_pages]; a token lands in page page_table[sequences[t], positions[t] / page_size].
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { kvWriteReference } from './kv_write.reference.ts';
 
 export const kvWrite: KernelSpec = {
@@ -24,4 +25,5 @@ export const kvWrite: KernelSpec = {
   ],
   items: ({ T = 0 }) => T,
   reference: kvWriteReference,
+  webgpu: { workgroups: ({ T = 0, width = 0 }) => invocations(T * width) },
 };

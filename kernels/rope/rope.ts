@@ -4,6 +4,7 @@
  * sine of every angle, made once on the CPU in double precision. direction −1 turns back, which is the gradient.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { invocations } from '../workgroups.ts';
 import { ropeReference } from './rope.reference.ts';
 
 export const rope: KernelSpec = {
@@ -21,4 +22,5 @@ export const rope: KernelSpec = {
   ],
   items: ({ T = 0 }) => T,
   reference: ropeReference,
+  webgpu: { workgroups: ({ T = 0, H = 0, D = 0 }) => invocations(T * H * (D / 2)) },
 };

@@ -2,6 +2,7 @@
  * partial[i] = Σ x² over the i-th of `parts` equal contiguous pieces of x [n]; for the global gradient norm.
  */
 import type { KernelSpec } from '../kernel.ts';
+import { workgroups } from '../workgroups.ts';
 import { sumSquaresReference } from './sum_squares.reference.ts';
 
 export const sumSquares: KernelSpec = {
@@ -16,4 +17,5 @@ export const sumSquares: KernelSpec = {
   ],
   items: ({ parts = 0 }) => parts,
   reference: sumSquaresReference,
+  webgpu: { workgroups: ({ parts = 0 }) => workgroups(parts) },
 };

@@ -74,12 +74,12 @@ describe.runIf(hasSwiftshader)('on SwiftShader', () => {
   beforeAll(async () => {
     const script = join(import.meta.dirname, '..', 'support', 'gpu-checks.ts');
     const env = { ...process.env, ...(await swiftshaderEnvironment()) };
-    const { stdout } = await promisify(execFile)(process.execPath, [script], { env, timeout: 120_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, [script], { env, timeout: 300_000 });
     checks = stdout
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Check);
-  }, 150_000);
+  }, 310_000);
 
   test.each(onGpu.map(({ spec, cases }) => ({ name: spec.name, cases })))(
     '$name agrees with the reference',
