@@ -1,22 +1,60 @@
-/** The `sparsedoctor` command. */
+/** The `sparsedoctor` command: the only place that touches the process. */
 import { Command } from 'commander';
-import { CallerError } from '../base/errors.ts';
+import { CallerError, InternalError } from '../base/errors.ts';
+import { registerBenchCommand } from './commands/bench.ts';
+import { registerChatCommand } from './commands/chat.ts';
+import { registerEdgeCommand } from './commands/edge.ts';
+import { registerServeCommand } from './commands/serve.ts';
 import { registerShardCommand } from './commands/shard.ts';
+import { registerStartCommand } from './commands/start.ts';
 import { registerTrainCommand } from './commands/train.ts';
+import { registerWeightsCommand } from './commands/weights.ts';
+import type { ServiceContext } from './context.ts';
+
+const context: ServiceContext = {
+  environment: process.env,
+  input: process.stdin,
+  output: process.stdout,
+  isTerminal: process.stdin.isTTY && process.stdout.isTTY,
+  print: (line) => process.stdout.write(`${line}\n`),
+  write: (text) => process.stdout.write(text),
+  report: (facts) => process.send?.(facts),
+  setExitCode: (code) => (process.exitCode = code),
+  untilStopped,
+};
 
 const program = new Command('sparsedoctor')
   .description('A chat doctor served from the edge: sparse LoRA experts on GPU or CPU hosts.')
   .showHelpAfterError();
-registerShardCommand(program, {
-  environment: process.env,
-  print: (line) => process.stdout.write(`${line}\n`),
-});
+registerStartCommand(program, context);
+registerServeCommand(program, context);
+registerEdgeCommand(program, context);
+registerChatCommand(program, context);
 registerTrainCommand(program);
+registerShardCommand(program, context);
+registerBenchCommand(program, context);
+registerWeightsCommand(program, context);
 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof CallerError)) throw error;
+  const isTold = error instanceof CallerError || error instanceof InternalError;
+  if (!isTold) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
+}
+// The channel to a starter would keep this process alive.
+if (process.connected) process.disconnect();
+
+function untilStopped(): AbortSignal {
+  const controller = new AbortController();
+  let signals = 0;
+  const onSignal = (): void => {
+    signals += 1;
+    if (signals > 1) process.exit(130);
+    controller.abort();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  process.on('disconnect', () => controller.abort());
+  return controller.signal;
 }

@@ -5,7 +5,7 @@ import type { Device, Tensor } from '../tensor/device.ts';
 import { elements, readTensor, writeTensor } from '../tensor/tensors.ts';
 import { NONE } from '../../kernels/kernel.ts';
 import { TrainingNetwork } from './network/network.ts';
-import type { NetworkOptions } from './network/network.ts';
+import type { BatchTensors, NetworkOptions } from './network/network.ts';
 import { AdamW, learningRate } from './optimizer.ts';
 import type { AdamWOptions, Schedule } from './optimizer.ts';
 
@@ -64,7 +64,7 @@ export class Trainer {
 
   /** Throws `InternalError('loss_not_finite')` with the weights already touched: go back to the last checkpoint. */
   async train(batch: Batch): Promise<StepResult> {
-    const tokens = await this.#load(batch);
+    const tokens = await loadBatch(this.#device, this.network.batch, batch);
     const rate = learningRate(this.#options.schedule, this.step + 1);
     const { forward, lossOnly, backward } = this.network;
     await this.#device.submit([
@@ -86,37 +86,46 @@ export class Trainer {
   }
 
   /** Negative log-likelihood of each target in nats, 0 where there is none. Changes no weight. */
-  async score(batch: Batch): Promise<Float32Array> {
-    await this.#load(batch, 1);
-    await this.#device.submit([...this.network.forward, ...this.network.lossOnly]);
-    return readTensor(this.#device, this.network.loss);
+  score(batch: Batch): Promise<Float32Array> {
+    return scoreBatch(this.#device, this.network, batch);
   }
+}
 
-  async #load(batch: Batch, weight?: number): Promise<number> {
-    const { batch: to } = this.network;
-    const N = elements(to.tokens.shape);
-    invariant(batch.tokens.length === N, `a batch of ${batch.tokens.length} tokens where ${N} are expected`);
-    let counted = 0;
-    for (const target of batch.targets) if (target !== NONE) counted++;
-    const each = weight ?? 1 / Math.max(1, counted);
-    const weights = Float32Array.from(batch.targets, (target) => (target === NONE ? 0 : each));
-    const writes: [Tensor, Float32Array | Uint32Array][] = [
-      [to.tokens, batch.tokens],
-      [to.targets, batch.targets],
-      [to.positions, batch.positions],
-      [to.starts, batch.starts],
-      [to.tokenWeights, weights],
-    ];
-    if (to.routes) {
-      const { routes } = batch;
-      invariant(routes, 'a network with experts needs routes');
-      writes.push([to.routes.routeOfToken, routes.routeOfToken], [to.routes.slots, routes.slots]);
-      writes.push([to.routes.segments, routes.segments], [to.routes.priors, routes.priors]);
-      writes.push([to.routes.topK, routes.topK]);
-    }
-    for (const [tensor, data] of writes) await writeTensor(this.#device, tensor, data);
-    return counted;
+/** Negative log-likelihood of each target in nats, 0 where there is none: a forward pass alone. */
+export async function scoreBatch(
+  device: Device,
+  network: TrainingNetwork,
+  batch: Batch,
+): Promise<Float32Array> {
+  await loadBatch(device, network.batch, batch, 1);
+  await device.submit([...network.forward, ...network.lossOnly]);
+  return readTensor(device, network.loss);
+}
+
+/** Writes a batch into the network's buffers; each target weighs `weight`, by default so that they sum to 1. */
+async function loadBatch(device: Device, to: BatchTensors, batch: Batch, weight?: number): Promise<number> {
+  const N = elements(to.tokens.shape);
+  invariant(batch.tokens.length === N, `a batch of ${batch.tokens.length} tokens where ${N} are expected`);
+  let counted = 0;
+  for (const target of batch.targets) if (target !== NONE) counted++;
+  const each = weight ?? 1 / Math.max(1, counted);
+  const weights = Float32Array.from(batch.targets, (target) => (target === NONE ? 0 : each));
+  const writes: [Tensor, Float32Array | Uint32Array][] = [
+    [to.tokens, batch.tokens],
+    [to.targets, batch.targets],
+    [to.positions, batch.positions],
+    [to.starts, batch.starts],
+    [to.tokenWeights, weights],
+  ];
+  if (to.routes) {
+    const { routes } = batch;
+    invariant(routes, 'a network with experts needs routes');
+    writes.push([to.routes.routeOfToken, routes.routeOfToken], [to.routes.slots, routes.slots]);
+    writes.push([to.routes.segments, routes.segments], [to.routes.priors, routes.priors]);
+    writes.push([to.routes.topK, routes.topK]);
   }
+  for (const [tensor, data] of writes) await writeTensor(device, tensor, data);
+  return counted;
 }
 
 function sum(values: Float32Array): number {
