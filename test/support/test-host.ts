@@ -11,6 +11,8 @@ import { ParrotRunner, type ParrotOptions } from './parrot-runner.ts';
 
 export interface TestHostOptions {
   readonly runner?: ModelRunner;
+  /** Default: `MemoryPool`. */
+  readonly pool?: ExpertPool;
   readonly parrot?: ParrotOptions;
   readonly engine?: EngineOptions;
   readonly host?: Partial<HostOptions>;
@@ -20,7 +22,6 @@ export interface TestHost {
   readonly host: Host;
   readonly engine: Engine;
   readonly shards: ShardStore;
-  readonly pool: MemoryPool;
   readonly url: string;
   readonly openai: OpenAI;
   /** Everything that was logged, as text. */
@@ -62,8 +63,7 @@ export async function startTestHost(options: TestHostOptions = {}): Promise<Test
     log.push(`${message} ${JSON.stringify(fields)}`);
   };
   const logger: Logger = { debug: write, info: write, warn: write, error: write };
-  const pool = new MemoryPool();
-  const shards = new ShardStore({ pool, logger });
+  const shards = new ShardStore({ pool: options.pool ?? new MemoryPool(), logger });
   const engine = new Engine(options.runner ?? new ParrotRunner(options.parrot), {
     logger,
     ...options.engine,
@@ -81,7 +81,6 @@ export async function startTestHost(options: TestHostOptions = {}): Promise<Test
     host,
     engine,
     shards,
-    pool,
     url,
     log,
     openai: new OpenAI({ baseURL: `${url}/v1`, apiKey: testSecret, maxRetries: 0 }),
