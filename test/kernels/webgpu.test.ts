@@ -94,6 +94,10 @@ describe.runIf(hasSwiftshader)('on SwiftShader', () => {
     expect(checks).toContainEqual({ check: 'expert layer', failure: null });
   });
 
+  test('the model with experts gives the logits of the reference', () => {
+    expect(checks).toContainEqual({ check: 'model', failure: null });
+  });
+
   test.each(webgpuDeviceChecks)('the device %s', (title) => {
     expect(checks).toContainEqual({ check: `device: ${title}`, failure: null });
   });

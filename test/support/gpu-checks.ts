@@ -8,6 +8,7 @@ import type { KernelSpec } from '../../kernels/kernel.ts';
 import { createNodeWebgpuDevice } from '../../src/tensor/webgpu/node.ts';
 import { checkKernel } from './check-kernel.ts';
 import { checkExpertLayer } from './expert-layer.ts';
+import { checkModel } from './gpu-model.ts';
 import { webgpuDeviceChecks } from './webgpu-device-checks.ts';
 
 const device = await createNodeWebgpuDevice({
@@ -34,5 +35,6 @@ for (const name of Object.keys(kernels) as (keyof typeof kernels)[]) {
   }
 }
 await report('expert layer', () => checkExpertLayer(device));
+await report('model', () => checkModel(device));
 for (const [title, check] of webgpuDeviceChecks) await report(`device: ${title}`, () => check(device));
 await device.dispose();

@@ -1,0 +1,46 @@
+/** The whole model on a device, experts and all, against the reference device in doubles: nothing above the seam changes. */
+import assert from 'node:assert/strict';
+import { Transformer } from '../../src/model/transformer.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { createReferenceDevice } from '../../src/tensor/reference/reference-device.ts';
+import { largestDifference } from './logits.ts';
+import { runModel } from './run-model.ts';
+import { tinyModel, tinyShard, tinyTokens } from './tiny-model.ts';
+
+/** Logits are near 1; single precision moves them by 9e-6 on other devices. */
+const TOLERANCE = 3e-5;
+
+/** Three sequences in one batch, two of them with experts of one and of two shards, read in chunks. */
+export async function checkModel(device: Device): Promise<void> {
+  const expected = await logits(createReferenceDevice({ precision: 'f64' }));
+  const actual = await logits(device);
+  for (const [sequence, rows] of actual.entries()) {
+    const difference = largestDifference(rows, expected[sequence]!);
+    assert(difference < TOLERANCE, `sequence ${sequence}: logits differ by ${difference}`);
+  }
+  assert(largestDifference(expected[0]!, expected[1]!) > 0.5, 'the experts change nothing');
+}
+
+async function logits(device: Device): Promise<Float32Array[][]> {
+  const tiny = await tinyModel({ layers: 2 });
+  const options = {
+    maxBatchTokens: 40,
+    pageSize: 8,
+    pages: 12,
+    experts: { slots: 12, rank: 4 },
+    maxLogitRows: 16,
+  };
+  const model = await Transformer.load(device, tiny.checkpoint, {
+    ...options,
+    maxExpertsPerRoute: 12,
+    maxRoutes: 4,
+  });
+  const first = await model.experts.load(await tinyShard(tiny, { experts: 4, seed: 21 }));
+  const second = await model.experts.load(
+    await tinyShard(tiny, { specialty: 'neurology', experts: 3, seed: 22 }),
+  );
+  const tokens = tinyTokens(tiny, 20);
+  const one = { shards: [{ shard: first, prior: 1 }] };
+  const two = { shards: [...one.shards, { shard: second, prior: 0.5 }] };
+  return runModel(model, [{ tokens }, { tokens, route: one }, { tokens, route: two }], 9);
+}
