@@ -33,9 +33,9 @@ export default defineConfig({
                 QUEUE_WAIT_MS: '4000',
                 LEASE_TTL_MS: '1500',
                 EARLY_ANSWER_MS: '200',
-                FIRST_TOKEN_MS: '1500',
-                STREAM_IDLE_MS: '1500',
-                ANSWER_MS: '3000',
+                FIRST_TOKEN_MS: '3000',
+                STREAM_IDLE_MS: '3000',
+                ANSWER_MS: '4000',
               },
               workers: [
                 {

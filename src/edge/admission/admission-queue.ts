@@ -9,7 +9,7 @@ import { Admission, type Lease } from './admission.ts';
 import { EdgeMetrics } from './metrics.ts';
 import type { ActiveVersions, AdmissionRequest, HostReport, Outcome, Verdict } from './types.ts';
 
-/** Longest that one `wait` call stays open; also how late a deadline may be noticed. */
+/** Longest that one `wait` call stays open. */
 const MAX_POLL_MS = 2_000;
 const PERSIST_AFTER_MS = 500;
 
@@ -44,7 +44,8 @@ export class AdmissionQueue extends DurableObject<Bindings> {
     const first = this.#after(this.#admission.claim(ticket, now));
     if (first.kind !== 'queued') return this.#count(first);
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.min(ms, MAX_POLL_MS));
+      const untilDeadline = this.#admission.deadlineOf(ticket) - now;
+      const timer = setTimeout(resolve, Math.min(ms, MAX_POLL_MS, untilDeadline));
       this.#waiters.set(ticket, () => {
         clearTimeout(timer);
         resolve();

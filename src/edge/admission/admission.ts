@@ -95,6 +95,11 @@ export class Admission {
     return { kind: 'queued', ticket, position: this.#queue.size };
   }
 
+  /** When a waiting ticket is refused at the latest; infinite for one that is not waiting. */
+  deadlineOf(ticket: string): number {
+    return this.#queue.get(ticket)?.deadline ?? Infinity;
+  }
+
   /** The client left: takes the ticket out, or gives its slot back if it was just granted. */
   cancel(ticket: string, now: number): void {
     this.#queue.remove(ticket);

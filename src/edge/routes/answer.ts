@@ -81,7 +81,9 @@ async function answerStream(answered: Promise<Answered>, streaming: Streaming): 
 
 async function pump(answering: Promise<Answered>, client: ClientStream, streaming: Streaming): Promise<void> {
   const { job, plan, gone, includeUsage } = streaming;
-  const errorText = (error: unknown): string => encodeEvent(wireErrorOf(error, job.requestId).body);
+  // A host that fails because its client left has not failed.
+  const errorText = (error: unknown): string =>
+    gone.signal.aborted ? '' : encodeEvent(wireErrorOf(error, job.requestId).body);
   let answered: Answered | null = null;
   try {
     answered = await answering;
@@ -95,7 +97,7 @@ async function pump(answering: Promise<Answered>, client: ClientStream, streamin
     answered.slot.release(gone.signal.aborted ? { ...outcome, result: 'abort' } : outcome);
   } catch (error) {
     answered?.slot.release(endedAs('error', job));
-    if (!gone.signal.aborted) await client.write(errorText(error));
+    await client.write(errorText(error));
   } finally {
     await client.close();
   }

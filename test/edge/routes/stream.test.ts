@@ -125,9 +125,8 @@ describe('an error of the host', () => {
     await announce({ capacity: 8 });
     await announce({ name: 'two', url: TWO, capacity: 1 });
     hosts.on(ONE, () => sse([roleChunk], { breakOff: true })).on(TWO, () => sse(goodEvents));
-    const [a, b] = await Promise.all([stream(), stream()]);
-    for (const response of [a, b]) {
-      const events = await readEvents(response);
+    const answers = [stream(), stream()].map(async (response) => readEvents(await response));
+    for (const events of await Promise.all(answers)) {
       expect(events.filter((event) => JSON.stringify(event).includes('"role"'))).toHaveLength(1);
       expect(events.at(-2)).toMatchObject({ sparsedoctor: { host: 'two' } });
     }
@@ -236,8 +235,16 @@ describe('a client that leaves', () => {
   });
 });
 
-it('without a host, a stream is refused before it begins', async () => {
-  await announce({ draining: true });
-  const response = await chat({ stream: true }, { headers: { 'x-sparsedoctor-max-wait-ms': '50' } });
-  await expectError(response, 503, 'overloaded');
+it('a full queue refuses a stream before it begins', async () => {
+  await announce({ capacity: 1 });
+  const gate = Promise.withResolvers<void>();
+  hosts.on(ONE, async () => {
+    await gate.promise;
+    return completion();
+  });
+  const waiting = Array.from({ length: 5 }, () => chat());
+  await vi.waitFor(async () => expect((await admissionOf(env).status()).waiting).toBe(4), { timeout: 5_000 });
+  await expectError(await stream(), 429, 'rate_limited');
+  gate.resolve();
+  for (const answer of await Promise.all(waiting)) expect(answer.status).toBe(200);
 });

@@ -56,7 +56,7 @@ export class ScriptedHosts {
         signal.addEventListener('abort', () => {
           this.cancelled.push(origin);
           controller.error(new DOMException('aborted', 'AbortError'));
-          void reader.cancel();
+          reader.cancel().catch(() => undefined);
         });
       },
       async pull(controller) {
