@@ -1,14 +1,15 @@
 /** What a training run is, as one JSON file: with the data it names, it says everything that decides the result. */
 import { z } from 'zod';
 import { CallerError } from '../base/errors.ts';
+import { shardVersionSchema, specialtySchema } from '../base/shard-metadata.ts';
 
 const optimiserSchema = z.strictObject({
   peakLearningRate: z.number().positive(),
   floor: z.number().min(0).max(1),
   warmupSteps: z.int().min(1),
   steps: z.int().min(1),
-  beta1: z.number().min(0).max(1),
-  beta2: z.number().min(0).max(1),
+  beta1: z.number().min(0).lt(1),
+  beta2: z.number().min(0).lt(1),
   epsilon: z.number().positive(),
   weightDecay: z.number().min(0),
   maxGradientNorm: z.number().min(0),
@@ -27,17 +28,22 @@ export const baseRunSchema = z.strictObject({
   kind: z.literal('base'),
   ...commonSchema,
   parts: z.array(z.enum(['pretrain', 'sft', 'mcq'])).min(1),
-  model: z.strictObject({
-    hiddenSize: z.int().min(8),
-    layers: z.int().min(1),
-    heads: z.int().min(1),
-    keyValueHeads: z.int().min(1),
-    headSize: z.int().min(2),
-    intermediateSize: z.int().min(8),
-    rmsNormEpsilon: z.number().positive(),
-    ropeTheta: z.number().positive(),
-    maxPositions: z.int().min(8),
-  }),
+  model: z
+    .strictObject({
+      hiddenSize: z.int().min(8),
+      layers: z.int().min(1),
+      heads: z.int().min(1),
+      keyValueHeads: z.int().min(1),
+      headSize: z.int().min(2).multipleOf(2),
+      intermediateSize: z.int().min(8),
+      rmsNormEpsilon: z.number().positive(),
+      ropeTheta: z.number().positive(),
+      maxPositions: z.int().min(8),
+    })
+    .refine(({ heads, keyValueHeads }) => heads % keyValueHeads === 0, {
+      error: 'must divide heads',
+      path: ['keyValueHeads'],
+    }),
 });
 export type BaseRunConfig = z.output<typeof baseRunSchema>;
 
@@ -45,14 +51,19 @@ export const shardsRunSchema = z.strictObject({
   kind: z.literal('shards'),
   ...commonSchema,
   /** Specialties trained together, each in its own shard. */
-  specialties: z.array(z.string().regex(/^[a-z][a-z0-9_]*$/)).min(1),
-  version: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
+  specialties: z
+    .array(specialtySchema)
+    .min(1)
+    .refine((names) => new Set(names).size === names.length, { error: 'must differ' }),
+  version: shardVersionSchema,
   experts: z.int().min(1).max(256),
   rank: z.int().min(1).max(256),
-  alpha: z.number().positive(),
+  alpha: z.number().positive().max(65_536),
   topK: z.int().min(1).max(4),
   /** Chances that one, two or three shards are active in a row. */
-  activeShards: z.tuple([z.number().min(0), z.number().min(0), z.number().min(0)]),
+  activeShards: z
+    .tuple([z.number().min(0), z.number().min(0), z.number().min(0)])
+    .refine((chances) => chances.some((chance) => chance > 0), { error: 'must not all be 0' }),
 });
 export type ShardsRunConfig = z.output<typeof shardsRunSchema>;
 
@@ -66,7 +77,9 @@ export function parseRunConfig<T>(text: string, schema: z.ZodType<T>, name: stri
   }
   const result = schema.safeParse(json);
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  const problems = result.error.issues.map(
+    ({ path, message }) => `${path.join('.') || 'the run'}: ${message}`,
+  );
   throw new CallerError('invalid_run_config', `${name} cannot be used: ${problems.join('; ')}.`, {
     param: name,
   });

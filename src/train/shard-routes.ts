@@ -35,7 +35,7 @@ export function poolShape(pool: ShardPool, rank: number, rows: number): ExpertPo
   };
 }
 
-/** Draws the company of a row's own shard; priors are eighths, the own one the largest, as at the edge. */
+/** Draws the company of a row's own shard; priors are whole eighths, the own one the largest, as at the edge. */
 export function drawActiveShards(
   own: number,
   pool: ShardPool,
@@ -49,8 +49,9 @@ export function drawActiveShards(
   const company = others.filter((shard) => shard !== own).slice(0, wanted - 1);
   if (company.length === 0) return { shards: [own], priors: [1] };
   const ownEighths = company.length === 1 ? 5 + random.integer(3) : 4 + random.integer(3);
-  const rest = (8 - ownEighths) / company.length / 8;
-  return { shards: [own, ...company], priors: [ownEighths / 8, ...company.map(() => rest)] };
+  const rest = 8 - ownEighths;
+  const shares = company.map((_, index) => Math.floor((rest + company.length - 1 - index) / company.length));
+  return { shards: [own, ...company], priors: [ownEighths / 8, ...shares.map((eighths) => eighths / 8)] };
 }
 
 /** Route tables of a batch whose row r has `rows[r]` active; an empty list is the base alone. */
