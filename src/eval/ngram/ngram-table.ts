@@ -15,7 +15,7 @@ export interface NgramTable {
 export const ABSENT = -1;
 
 /** Symbols are below this; prefix * SYMBOLS + symbol stays an exact integer. */
-export const SYMBOLS = 2 ** 21;
+const SYMBOLS = 2 ** 21;
 
 const MAX_IDS = 2 ** 28;
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../../src/base/random.ts';
 import { createNgramTable, ABSENT } from '../../../src/eval/ngram/ngram-table.ts';
+import { addDocuments, scorePassages, type NgramDocument } from '../../../src/eval/ngram/score-passages.ts';
 import { createNgramTrainer, type NgramModel, type TextKind } from '../../../src/eval/ngram/kneser-ney.ts';
 
 function train(texts: readonly (readonly [string, TextKind])[], order = 5): NgramModel {
@@ -21,16 +22,25 @@ function makeTexts(count: number, seed: number): [string, TextKind][] {
 describe('the n-gram model', () => {
   const model = train(makeTexts(400, 1));
 
-  it.each(['', '头痛', '没见过'])(
+  it.each(['', '头', '头痛', '医生三天', '没见过', 'ab。'])(
     'gives all of Unicode and the end a probability of 1 together after %j',
     (before) => {
-      let sum = model.probability(before, 'answer', null);
-      for (let code = 0; code < 0x110000; code++) {
-        sum += model.probability(before, 'answer', String.fromCodePoint(code));
+      const known = new Set(
+        Array.from(
+          makeTexts(400, 1)
+            .map(([text]) => text)
+            .join(''),
+        ),
+      );
+      const unseen = model.probability(before, 'answer', '龘');
+      expect(unseen).toBeGreaterThan(0);
+      for (const other of ['\u0000', '\u{10ffff}', '罕']) {
+        expect(model.probability(before, 'answer', other)).toBe(unseen);
       }
+      let sum = model.probability(before, 'answer', null) + (0x110000 - known.size) * unseen;
+      for (const character of known) sum += model.probability(before, 'answer', character);
       expect(sum).toBeCloseTo(1, 9);
     },
-    30_000,
   );
 
   it('scores a text by the product of the probabilities of its characters', () => {
@@ -82,13 +92,43 @@ describe('the n-gram model', () => {
   });
 });
 
+describe('scoring documents', () => {
+  async function* documents(): AsyncGenerator<NgramDocument> {
+    yield { id: 'a', specialty: 'tcm', passages: [{ kind: 'text', text: '头痛😀' }] };
+    yield {
+      id: 'b',
+      specialty: null,
+      passages: [
+        { kind: 'question', text: '头痛' },
+        { kind: 'answer', text: '三天' },
+        { kind: 'question', text: '医生' },
+        { kind: 'answer', text: '头晕。' },
+      ],
+    };
+  }
+
+  it('adds up texts and answers, learning from questions but not scoring them', async () => {
+    const trainer = createNgramTrainer();
+    await addDocuments(trainer, documents());
+    const model = trainer.finish();
+    const [first, second] = await scorePassages(model, documents());
+    expect(first).toMatchObject({ id: 'a', specialty: 'tcm', characters: 3 });
+    expect(second).toMatchObject({ id: 'b', specialty: null, characters: 5 });
+    expect(second?.nats).toBeCloseTo(
+      model.score('三天', 'answer').nats + model.score('头晕。', 'answer').nats,
+      9,
+    );
+    expect(model.probability('', 'question', '医')).toBeGreaterThan(model.probability('', 'answer', '医'));
+  });
+});
+
 describe('the n-gram table', () => {
   it('holds what a map holds, through many growths', () => {
     const random = createRandom(4);
     const table = createNgramTable();
     const map = new Map<string, number>();
-    for (let step = 0; step < 50_000; step++) {
-      const [prefix, symbol] = [random.integer(5000), random.integer(40)];
+    for (let step = 0; step < 10_000; step++) {
+      const [prefix, symbol] = [random.integer(1000), random.integer(40)];
       const id = table.enter(prefix, symbol);
       table.increment(id);
       map.set(`${prefix} ${symbol}`, (map.get(`${prefix} ${symbol}`) ?? 0) + 1);

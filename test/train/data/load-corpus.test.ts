@@ -7,6 +7,7 @@ import { GENERAL, measureParts, selectShardDocuments } from '../../../src/train/
 import { readCorpusFile } from '../../../src/train/data/corpus-file.ts';
 import { makeHeldOutDocuments } from '../../../src/train/data/held-out.ts';
 import { ALL_PARTS, loadCorpus, type CorpusRequest } from '../../../src/train/data/load-corpus.ts';
+import { readPassages } from '../../../src/train/data/passages.ts';
 import { baseTokenizer, baseTokenizerFiles } from '../../support/base-tokenizer.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'corpus-'));
@@ -136,6 +137,29 @@ describe('held-out documents', () => {
     expect(documents.map(({ characters }) => characters)).toEqual(
       scored.map((text) => Array.from(text).length),
     );
+  });
+});
+
+describe('passages', () => {
+  it('are the same characters as the held-out documents, and the questions besides', async () => {
+    const documents = [];
+    for (const part of ALL_PARTS) {
+      for await (const document of readPassages({ dataDirectory: directory, part, split: 'train' })) {
+        documents.push(document);
+      }
+    }
+    const heldOut = makeHeldOutDocuments(corpus, baseTokenizer);
+    expect(documents.map(({ id, specialty }) => [id, specialty])).toEqual(
+      heldOut.map(({ id, specialty }) => [id, specialty]),
+    );
+    for (const [index, { passages }] of documents.entries()) {
+      const scored = passages.filter(({ kind }) => kind !== 'question').map(({ text }) => text);
+      expect(Array.from(scored.join(''))).toHaveLength(heldOut[index]?.characters ?? 0);
+    }
+    expect(documents[2]?.passages).toEqual([
+      { kind: 'question', text: '头痛' },
+      { kind: 'answer', text: '休息。' },
+    ]);
   });
 });
 
