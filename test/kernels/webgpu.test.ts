@@ -98,6 +98,13 @@ describe.runIf(hasSwiftshader)('on SwiftShader', () => {
     expect(checks).toContainEqual({ check: 'model', failure: null });
   });
 
+  test.each(['the base', 'experts'])(
+    'training %s gives the gradients and weights of the reference',
+    (what) => {
+      expect(checks).toContainEqual({ check: `training ${what}`, failure: null });
+    },
+  );
+
   test.each(webgpuDeviceChecks)('the device %s', (title) => {
     expect(checks).toContainEqual({ check: `device: ${title}`, failure: null });
   });

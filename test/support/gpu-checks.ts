@@ -9,6 +9,7 @@ import { createNodeWebgpuDevice } from '../../src/tensor/webgpu/node.ts';
 import { checkKernel } from './check-kernel.ts';
 import { checkExpertLayer } from './expert-layer.ts';
 import { checkModel } from './gpu-model.ts';
+import { checkBaseTraining, checkExpertTraining } from './gpu-training.ts';
 import { webgpuDeviceChecks } from './webgpu-device-checks.ts';
 
 const device = await createNodeWebgpuDevice({
@@ -36,5 +37,7 @@ for (const name of Object.keys(kernels) as (keyof typeof kernels)[]) {
 }
 await report('expert layer', () => checkExpertLayer(device));
 await report('model', () => checkModel(device));
+await report('training the base', () => checkBaseTraining(device));
+await report('training experts', () => checkExpertTraining(device));
 for (const [title, check] of webgpuDeviceChecks) await report(`device: ${title}`, () => check(device));
 await device.dispose();
