@@ -205,10 +205,7 @@ export class Engine {
 
   #takeToken(sequence: Sequence, row: Float32Array): void {
     const { request } = sequence;
-    const token = sampleToken(row, request.sampling, sequence.random, {
-      prompt: request.prompt,
-      generatedCounts: sequence.generatedCounts,
-    });
+    const token = sampleToken(row, request.sampling, sequence.random, sequence);
     sequence.append(token);
     this.#counts.generatedTokens += 1;
     if (request.stopTokens.includes(token)) return this.#finish(sequence, 'stop');

@@ -5,11 +5,11 @@
 import { InternalError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import type { Sampling, TokenLogprobs } from './request.ts';
-import { descending } from './descending.ts';
+import { atLeast, largest } from './largest.ts';
 
 /** What of a sequence the penalties look at. */
 export interface History {
-  readonly prompt: Uint32Array;
+  readonly promptTokens: ReadonlySet<number>;
   readonly generatedCounts: ReadonlyMap<number, number>;
 }
 
@@ -25,29 +25,23 @@ export function sampleToken(
   if (sampling.temperature === 0) return best;
   // Drawn even where truncation leaves one candidate: the stream of numbers then has one per token, always.
   const draw = random.uniform();
-  const largest = row[best]!;
-  const weights = Float64Array.from(row, (logit) => Math.exp((logit - largest) / sampling.temperature));
-  const truncates = sampling.topK > 0 || sampling.topP < 1;
-  if (sampling.minP > 0) {
-    for (let v = 0; v < weights.length; v++) if (weights[v]! < sampling.minP) weights[v] = 0;
-  }
-  return truncates ? drawTruncated(weights, sampling, draw) : drawAny(weights, draw);
+  const weights = exponentials(row, row[best]!, sampling);
+  const candidates = truncate(weights, sampling);
+  return candidates ? drawAmong(candidates, weights, draw) : drawAny(weights, draw);
 }
 
 /** log softmax of the row at `token` and at the `top` likeliest tokens. */
 export function logprobsOf(logits: Float32Array, token: number, top: number): TokenLogprobs {
-  const largest = logits[argmax(logits)]!;
+  const likeliest = logits[argmax(logits)]!;
   let total = 0;
-  for (const logit of logits) total += Math.exp(logit - largest);
-  const logNormaliser = largest + Math.log(total);
-  const alternatives: { token: number; logprob: number }[] = [];
-  if (top > 0) {
-    for (const id of descending(logits)) {
-      alternatives.push({ token: id, logprob: logits[id]! - logNormaliser });
-      if (alternatives.length === top) break;
-    }
-  }
-  return { token, logprob: logits[token]! - logNormaliser, top: alternatives };
+  for (let v = 0; v < logits.length; v++) total += Math.exp(logits[v]! - likeliest);
+  const logNormaliser = likeliest + Math.log(total);
+  const logprobAt = (id: number): number => logits[id]! - logNormaliser;
+  return {
+    token,
+    logprob: logprobAt(token),
+    top: largest(logits, top).map((id) => ({ token: id, logprob: logprobAt(id) })),
+  };
 }
 
 function argmax(row: Float32Array): number {
@@ -69,10 +63,13 @@ function penalise(logits: Float32Array, sampling: Sampling, history: History): F
   if (presencePenalty === 0 && frequencyPenalty === 0 && repetitionPenalty === 1) return logits;
   const row = logits.slice();
   if (repetitionPenalty !== 1) {
-    const seen = new Set([...history.prompt, ...history.generatedCounts.keys()]);
-    for (const token of seen) {
+    const penaliseOnce = (token: number): void => {
       const logit = row[token]!;
       row[token] = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
+    };
+    for (const token of history.promptTokens) penaliseOnce(token);
+    for (const token of history.generatedCounts.keys()) {
+      if (!history.promptTokens.has(token)) penaliseOnce(token);
     }
   }
   for (const [token, count] of history.generatedCounts) {
@@ -81,36 +78,45 @@ function penalise(logits: Float32Array, sampling: Sampling, history: History): F
   return row;
 }
 
-/** Top-k, then the smallest set of what is left whose share reaches top-p; always at least one token. */
-function drawTruncated(weights: Float64Array, sampling: Sampling, draw: number): number {
-  const most = sampling.topK > 0 ? Math.min(sampling.topK, weights.length) : weights.length;
-  const candidates: number[] = [];
-  let total = sampling.topK > 0 ? 0 : weights.reduce((sum, weight) => sum + weight, 0);
-  if (sampling.topK > 0) {
-    for (const token of descending(weights)) {
-      candidates.push(token);
-      total += weights[token]!;
-      if (candidates.length === most) break;
-    }
+/** Unnormalised probabilities; the likeliest token has 1. */
+function exponentials(row: Float32Array, largestLogit: number, sampling: Sampling): Float64Array {
+  const weights = new Float64Array(row.length);
+  for (let v = 0; v < row.length; v++) {
+    const weight = Math.exp((row[v]! - largestLogit) / sampling.temperature);
+    weights[v] = weight < sampling.minP ? 0 : weight;
   }
-  const ordered = sampling.topK > 0 ? candidates : descending(weights);
-  const kept: number[] = [];
+  return weights;
+}
+
+/**
+ * Top-k, then the smallest set of what is left whose share reaches top-p: tokens, likeliest first, at least one. Undefined
+ * where neither truncates.
+ */
+function truncate(weights: Float64Array, { topK, topP }: Sampling): number[] | undefined {
+  const cutsK = topK > 0 && topK < weights.length;
+  if (!cutsK && topP >= 1) return undefined;
+  const kept = cutsK ? largest(weights, topK) : undefined;
+  if (kept && topP >= 1) return kept;
+  const total = kept ? kept.reduce((sum, token) => sum + weights[token]!, 0) : sumOf(weights);
+  // All that are smaller than this floor weigh less than the share that top-p leaves out, so none of them is needed.
+  const floor = ((1 - topP) * total) / weights.length;
+  const ordered = kept ?? atLeast(weights, floor);
   let mass = 0;
-  for (const token of ordered) {
-    kept.push(token);
-    mass += weights[token]!;
-    if (mass >= sampling.topP * total) break;
-  }
-  let rest = draw * mass;
-  for (const token of kept) {
+  const needed = ordered.findIndex((token) => (mass += weights[token]!) >= topP * total);
+  return needed < 0 ? ordered : ordered.slice(0, needed + 1);
+}
+
+function drawAmong(candidates: readonly number[], weights: Float64Array, draw: number): number {
+  let rest = draw * candidates.reduce((sum, token) => sum + weights[token]!, 0);
+  for (const token of candidates) {
     rest -= weights[token]!;
     if (rest < 0) return token;
   }
-  return kept[0]!;
+  return candidates[0]!;
 }
 
 function drawAny(weights: Float64Array, draw: number): number {
-  let rest = draw * weights.reduce((sum, weight) => sum + weight, 0);
+  let rest = draw * sumOf(weights);
   let last = 0;
   for (let v = 0; v < weights.length; v++) {
     if (weights[v] === 0) continue;
@@ -119,4 +125,10 @@ function drawAny(weights: Float64Array, draw: number): number {
     if (rest < 0) return v;
   }
   return last;
+}
+
+function sumOf(weights: Float64Array): number {
+  let total = 0;
+  for (let v = 0; v < weights.length; v++) total += weights[v]!;
+  return total;
 }

@@ -22,6 +22,7 @@ export class Sequence {
   onEnd: () => void = () => {};
   readonly #tokens: Uint32Array;
   #length: number;
+  #promptTokens: ReadonlySet<number> | undefined;
 
   constructor(request: GenerateRequest, options: { routeKey: string; seed: number; maxLength: number }) {
     this.request = request;
@@ -32,6 +33,11 @@ export class Sequence {
     this.#tokens = new Uint32Array(Math.max(options.maxLength, request.prompt.length));
     this.#tokens.set(request.prompt);
     this.#length = request.prompt.length;
+  }
+
+  /** Each once; made when a penalty first asks. */
+  get promptTokens(): ReadonlySet<number> {
+    return (this.#promptTokens ??= new Set(this.request.prompt));
   }
 
   get length(): number {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/base/random.ts';
-import { descending } from '../../src/engine/descending.ts';
+import { atLeast, largest } from '../../src/engine/largest.ts';
 import { greedy, type Sampling } from '../../src/engine/request.ts';
 import { logprobsOf, sampleToken, type History } from '../../src/engine/sampler.ts';
 
-const nothing: History = { prompt: new Uint32Array(0), generatedCounts: new Map() };
+const nothing: History = { promptTokens: new Set(), generatedCounts: new Map() };
 const warm: Sampling = { ...greedy, temperature: 1 };
 
 function shares(logits: number[], sampling: Sampling, history = nothing, draws = 20_000): number[] {
@@ -55,15 +55,33 @@ describe('sampleToken', () => {
     expectShares(shares(halves, { ...warm, ...change }), expected);
   });
 
+  it.each([0.001, 0.3, 0.9, 0.999])('top-p %f of many tokens keeps what a full sort would keep', (topP) => {
+    const random = createRandom(11);
+    const logits = Float32Array.from({ length: 300 }, () => 3 * random.normal());
+    const weights = Array.from(logits, (logit) => Math.exp(logit));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const kept = new Set<number>();
+    let mass = 0;
+    for (const token of [...logits.keys()].sort((a, b) => weights[b]! - weights[a]!)) {
+      kept.add(token);
+      mass += weights[token]!;
+      if (mass >= topP * total) break;
+    }
+    const drawn = new Set<number>();
+    for (let n = 0; n < 20_000; n++) drawn.add(sampleToken(logits, { ...warm, topP }, random, nothing));
+    expect([...drawn].filter((token) => !kept.has(token))).toEqual([]);
+    expect(drawn.size).toBeGreaterThanOrEqual(Math.min(kept.size, 3));
+  });
+
   it('lowers logits of generated tokens by presence and frequency penalties', () => {
-    const history = { prompt: Uint32Array.of(1), generatedCounts: new Map([[0, 2]]) };
+    const history = { promptTokens: new Set([1]), generatedCounts: new Map([[0, 2]]) };
     const sampling = { ...greedy, presencePenalty: 0.5, frequencyPenalty: 0.3 };
     expect(sampleToken(Float32Array.of(2, 1), sampling, createRandom(1), history)).toBe(1);
     expect(sampleToken(Float32Array.of(2.2, 1), sampling, createRandom(1), history)).toBe(0);
   });
 
   it('applies the repetition penalty to prompt tokens too', () => {
-    const history = { prompt: Uint32Array.of(0), generatedCounts: new Map([[1, 1]]) };
+    const history = { promptTokens: new Set([0]), generatedCounts: new Map([[1, 1]]) };
     const sampling = { ...greedy, repetitionPenalty: 2 };
     expect(sampleToken(Float32Array.of(4, 3, 2.5), sampling, createRandom(1), history)).toBe(2);
     expect(sampleToken(Float32Array.of(-1, -0.9, -1.5), sampling, createRandom(1), history)).toBe(2);
@@ -72,7 +90,7 @@ describe('sampleToken', () => {
   it('does not change the row it reads', () => {
     const row = Float32Array.of(4, 3);
     sampleToken(row, { ...warm, repetitionPenalty: 2, topP: 0.5 }, createRandom(1), {
-      prompt: Uint32Array.of(0),
+      promptTokens: new Set([0]),
       generatedCounts: new Map([[0, 1]]),
     });
     expect([...row]).toEqual([4, 3]);
@@ -100,13 +118,15 @@ describe('logprobsOf', () => {
   });
 });
 
-describe('descending', () => {
-  it('orders like a stable sort', () => {
+describe('largest and atLeast', () => {
+  it('order like a stable sort', () => {
     const random = createRandom(3);
     for (const length of [0, 1, 2, 3, 17, 200]) {
       const values = Float32Array.from({ length }, () => random.integer(20));
-      const expected = [...values.keys()].sort((a, b) => values[b]! - values[a]! || a - b);
-      expect([...descending(values)]).toEqual(expected);
+      const sorted = [...values.keys()].sort((a, b) => values[b]! - values[a]! || a - b);
+      for (const count of [0, 1, 5, 64, 65, 300])
+        expect(largest(values, count)).toEqual(sorted.slice(0, count));
+      expect(atLeast(values, 7)).toEqual(sorted.filter((index) => values[index]! >= 7));
     }
   });
 });
