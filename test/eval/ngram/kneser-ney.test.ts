@@ -92,21 +92,21 @@ describe('the n-gram model', () => {
   });
 });
 
-describe('scoring documents', () => {
-  async function* documents(): AsyncGenerator<NgramDocument> {
-    yield { id: 'a', specialty: 'tcm', passages: [{ kind: 'text', text: '头痛😀' }] };
-    yield {
-      id: 'b',
-      specialty: null,
-      passages: [
-        { kind: 'question', text: '头痛' },
-        { kind: 'answer', text: '三天' },
-        { kind: 'question', text: '医生' },
-        { kind: 'answer', text: '头晕。' },
-      ],
-    };
-  }
+async function* documents(): AsyncGenerator<NgramDocument> {
+  yield { id: 'a', specialty: 'tcm', passages: [{ kind: 'text', text: '头痛😀' }] };
+  yield {
+    id: 'b',
+    specialty: null,
+    passages: [
+      { kind: 'question', text: '头痛' },
+      { kind: 'answer', text: '三天' },
+      { kind: 'question', text: '医生' },
+      { kind: 'answer', text: '头晕。' },
+    ],
+  };
+}
 
+describe('scoring documents', () => {
   it('adds up texts and answers, learning from questions but not scoring them', async () => {
     const trainer = createNgramTrainer();
     await addDocuments(trainer, documents());
