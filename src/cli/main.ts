@@ -4,6 +4,7 @@ import { CallerError, InternalError } from '../base/errors.ts';
 import { registerBenchCommand } from './commands/bench.ts';
 import { registerChatCommand } from './commands/chat.ts';
 import { registerEdgeCommand } from './commands/edge.ts';
+import { registerEvalCommand } from './commands/eval.ts';
 import { registerServeCommand } from './commands/serve.ts';
 import { registerShardCommand } from './commands/shard.ts';
 import { registerStartCommand } from './commands/start.ts';
@@ -33,6 +34,7 @@ registerChatCommand(program, context);
 registerTrainCommand(program);
 registerShardCommand(program, context);
 registerBenchCommand(program, context);
+registerEvalCommand(program, context);
 registerWeightsCommand(program, context);
 
 try {

@@ -18,9 +18,19 @@ export interface ScoredDocument {
   readonly mask: Uint8Array;
 }
 
+/** A stretch of a document that the scorer sees at once. */
+export interface ScoringWindow {
+  readonly document: ScoredDocument;
+  readonly ids: readonly number[];
+  readonly mask: Uint8Array;
+}
+
 export interface TokenScorer {
-  /** Minus the summed natural logarithm of the probabilities of the marked tokens, each given all tokens before it. */
-  scoreTokens(ids: readonly number[], mask: Uint8Array): Promise<number>;
+  /**
+   * Of each window, minus the summed natural logarithm of the probabilities of its marked tokens, each given all tokens
+   * of the window before it. All windows come in one call, so that a scorer may batch them as it likes.
+   */
+  scoreWindows(windows: readonly ScoringWindow[]): Promise<readonly number[]>;
 }
 
 /** What one model says of one document. */
@@ -39,7 +49,6 @@ export interface ScoreOptions {
    * in the first window that holds it, so with at least maxTokens − stride tokens before it.
    */
   readonly stride: number;
-  readonly onProgress?: (done: number, total: number) => void;
 }
 
 export async function scoreDocuments(
@@ -50,37 +59,34 @@ export async function scoreDocuments(
   if (!(options.stride >= 1 && options.stride < options.maxTokens)) {
     throw new CallerError('bad_stride', 'The stride must be at least 1 and below the longest sequence.');
   }
-  const scores: DocumentScore[] = [];
-  for (const document of documents) {
-    invariant(document.ids.length === document.mask.length, 'a mask as long as its document');
-    invariant(document.mask[0] !== 1, 'the first token is not scored');
-    let nats = 0;
-    for (const window of splitWindows(document, options)) {
-      if (window.mask.includes(1)) nats += await scorer.scoreTokens(window.ids, window.mask);
-    }
-    const { id, specialty, characters } = document;
-    scores.push({ id, specialty, characters, nats });
-    options.onProgress?.(scores.length, documents.length);
+  const windows = documents.flatMap((document) => splitWindows(document, options));
+  const scores = await scorer.scoreWindows(windows);
+  invariant(scores.length === windows.length, 'a score for each window');
+  const nats = new Map<ScoredDocument, number>();
+  for (const [index, { document }] of windows.entries()) {
+    nats.set(document, (nats.get(document) ?? 0) + (scores[index] ?? 0));
   }
-  return scores;
+  return documents.map((document) => {
+    const { id, specialty, characters } = document;
+    return { id, specialty, characters, nats: nats.get(document) ?? 0 };
+  });
 }
 
-interface Window {
-  readonly ids: readonly number[];
-  readonly mask: Uint8Array;
-}
-
-function splitWindows({ ids, mask }: Window, { maxTokens, stride }: ScoreOptions): Window[] {
-  const windows: Window[] = [];
+/** Windows without a marked token are left out. */
+function splitWindows(document: ScoredDocument, { maxTokens, stride }: ScoreOptions): ScoringWindow[] {
+  const { ids, mask } = document;
+  invariant(ids.length === mask.length, 'a mask as long as its document');
+  invariant(mask[0] !== 1, 'the first token is not scored');
+  const windows: ScoringWindow[] = [];
   let scored = 0;
   for (let start = 0; scored < ids.length; start += stride) {
     const end = Math.min(start + maxTokens, ids.length);
     const windowMask = mask.slice(start, end);
     windowMask.fill(0, 0, scored - start);
-    windows.push({ ids: ids.slice(start, end), mask: windowMask });
+    windows.push({ document, ids: ids.slice(start, end), mask: windowMask });
     scored = end;
   }
-  return windows;
+  return windows.filter((window) => window.mask.includes(1));
 }
 
 /** With a 95 % interval by resampling documents. */

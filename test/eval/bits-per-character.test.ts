@@ -32,11 +32,14 @@ describe('scoring documents', () => {
   it('scores every marked token of a long document once, with enough before it', async () => {
     const seen: { id: number; before: number }[] = [];
     const scorer: TokenScorer = {
-      scoreTokens(ids, windowMask) {
-        expect(ids.length).toBeLessThanOrEqual(10);
-        const marked = ids.flatMap((id, at) => (windowMask[at] === 1 ? [{ id, before: at }] : []));
-        seen.push(...marked);
-        return Promise.resolve(marked.length);
+      scoreWindows(windows) {
+        const counts = windows.map(({ ids, mask: windowMask }) => {
+          expect(ids.length).toBeLessThanOrEqual(10);
+          const marked = ids.flatMap((id, at) => (windowMask[at] === 1 ? [{ id, before: at }] : []));
+          seen.push(...marked);
+          return marked.length;
+        });
+        return Promise.resolve(counts);
       },
     };
     const [score] = await scoreDocuments([document], scorer, { maxTokens: 10, stride: 4 });
@@ -45,14 +48,14 @@ describe('scoring documents', () => {
     for (const { id, before } of seen) expect(before).toBeGreaterThanOrEqual(Math.min(id, 6));
   });
 
-  it('reports progress, and refuses a stride that leaves no context', async () => {
-    const scorer: TokenScorer = { scoreTokens: () => Promise.resolve(1) };
-    const steps: [number, number][] = [];
-    const onProgress = (done: number, total: number): void => void steps.push([done, total]);
-    await scoreDocuments([document, document], scorer, { maxTokens: 32, stride: 16, onProgress });
-    expect(steps).toEqual([
-      [1, 2],
-      [2, 2],
+  it('adds up the windows of each document, and refuses a stride that leaves no context', async () => {
+    const scorer: TokenScorer = { scoreWindows: (windows) => Promise.resolve(windows.map(() => 1)) };
+    const other = { ...document, id: 'b', ids: document.ids.slice(0, 8), mask: mask.slice(0, 8) };
+    const scores = await scoreDocuments([document, other], scorer, { maxTokens: 16, stride: 8 });
+    // The third window of the first holds the last token alone, which is not marked.
+    expect(scores.map(({ id, nats }) => [id, nats])).toEqual([
+      ['a', 2],
+      ['b', 1],
     ]);
     await expect(scoreDocuments([document], scorer, { maxTokens: 8, stride: 8 })).rejects.toThrow('stride');
   });
