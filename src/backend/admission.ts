@@ -46,13 +46,26 @@ export class Admission {
     };
   }
 
-  /** Takes no more requests; resolves when the last has ended. After `timeoutMs` the rest is cancelled. */
+  /**
+   * Takes no more requests; resolves when the last has ended. After `timeoutMs` the rest is cancelled, and what does not
+   * even end then, because its client has stopped reading, is left to the closing of its socket.
+   */
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
     if (this.#visits.size === 0) return;
-    const idle = new Promise<void>((resolve) => (this.#onIdle = resolve));
-    const timer = setTimeout(() => this.#kill.abort(), timeoutMs);
-    await idle;
-    clearTimeout(timer);
+    const idle = new Promise<boolean>((resolve) => (this.#onIdle = () => resolve(true)));
+    const ended = await Promise.race([idle, later(timeoutMs)]);
+    if (ended) return;
+    this.#kill.abort();
+    await Promise.race([idle, later(cancelMs)]);
   }
+}
+
+/** Long enough for a cancelled answer to say so. */
+const cancelMs = 1000;
+
+function later(milliseconds: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(false), milliseconds).unref();
+  });
 }

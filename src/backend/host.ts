@@ -32,7 +32,7 @@ export interface HostOptions {
   readonly drainMs?: number;
 }
 
-export interface EdgeOptions {
+interface EdgeOptions {
   /** The edge, without a path. */
   readonly edgeUrl: string;
   /** The secret that this host and the edge share. */
@@ -94,6 +94,9 @@ export function createHost(options: HostOptions): Host {
         throw new CallerError('secret_missing', `A host that listens on ${hostname} needs a secret.`);
       }
       const started = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+      // Longer than an edge keeps its side open, or a request would meet a socket that is just being closed.
+      started.keepAliveTimeout = 75_000;
+      started.maxConnections = 2048;
       const address = await listening(started, port, hostname);
       server = started;
       url = `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${address.port}`;

@@ -60,7 +60,12 @@ export class Engine {
   #stopped: InternalError | undefined;
 
   constructor(runner: ModelRunner, options: EngineOptions = {}) {
-    const maxSequences = Math.min(options.maxSequences ?? 32, runner.maxBatchTokens);
+    // A sequence has one route and decodes one token, so neither bound of the model can be passed then.
+    const maxSequences = Math.min(
+      options.maxSequences ?? 32,
+      runner.maxBatchTokens,
+      runner.maxRoutes ?? Number.POSITIVE_INFINITY,
+    );
     this.#maxSequences = maxSequences;
     const logitBytes = options.logitBytes ?? 64 * 1024 * 1024;
     this.#runner = runner;

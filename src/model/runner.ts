@@ -39,6 +39,8 @@ export interface ModelRunner {
   readonly pages: number;
   /** Most tokens in one `forward`. */
   readonly maxBatchTokens: number;
+  /** Most different routes in one `forward`; undefined: any number. */
+  readonly maxRoutes?: number;
   /** Throws `CallerError` for a route that no batch could take, so that it is refused before it meets others. */
   checkRoute?(route: Route): void;
   /** Returns logits [logitRows.length, vocabularySize]. Calls must not overlap. */

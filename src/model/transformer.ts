@@ -105,6 +105,10 @@ export class Transformer implements ModelRunner {
     return model;
   }
 
+  get maxRoutes(): number {
+    return this.#options.maxRoutes;
+  }
+
   checkRoute(route: Route): void {
     this.#checkRoutes(buildRouteTables([route]));
   }

@@ -6,7 +6,7 @@ import { parseWith } from './parse.ts';
 import { commonFields, rejectUnless, toCommonRequest, type CommonRequest } from './request-fields.ts';
 import type { Usage } from './usage.ts';
 
-export type Role = 'system' | 'user' | 'assistant';
+type Role = 'system' | 'user' | 'assistant';
 
 /** A message with its text parts joined; `developer` is read as `system`, which is what chat templates know. */
 export interface ChatMessage {

@@ -18,7 +18,6 @@ export const limits = {
   identifierCharacters: 64,
   /** One server-sent event, decoded. */
   eventCharacters: 1024 * 1024,
-  requestIdCharacters: 128,
 } as const;
 
 /** What of a client's `x-request-id` is taken over; anything else is replaced by a fresh one. */

@@ -6,7 +6,7 @@ import { limits } from './limits.ts';
 import type { ShardUse } from './shards.ts';
 
 /** How the next token is chosen. Names and ranges are OpenAI's; `topK`, `minP`, `repetitionPenalty` are vLLM's. */
-export interface SamplingFields {
+interface SamplingFields {
   readonly temperature: number;
   readonly topP: number;
   readonly topK: number;

@@ -76,6 +76,10 @@ describe('Engine on the transformer', () => {
     expect(new Set(scores).size).toBe(3);
   });
 
+  it('runs no more requests at once than the model takes routes', () => {
+    expect(new Engine(transformer, { maxSequences: 40 }).stats().maxSequences).toBe(sizes.maxRoutes);
+  });
+
   it('refuses a route with more experts than the model was made for', async () => {
     const narrow = await Transformer.load(createReferenceDevice(), model.checkpoint, {
       ...sizes,
