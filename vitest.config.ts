@@ -15,6 +15,9 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/edge/**', 'test/full/**'],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // A busy machine is slow, not wrong.
+          expect: { poll: { timeout: 20_000 } },
         },
       },
       {
@@ -52,6 +55,8 @@ export default defineConfig({
           name: 'edge',
           include: ['test/edge/**/*.test.ts'],
           exclude: ['test/edge/router/**'],
+          // One workerd for all files; each test resets the storage that it uses.
+          isolate: false,
           testTimeout: 30_000,
         },
       },

@@ -25,10 +25,15 @@ export const TRACE_HEADERS = {
   router: 'x-sparsedoctor-router',
 } as const;
 
+/** Proxies bound headers to a few kilobytes; the body has all of them. */
+const SPECIALTIES_IN_HEADER = 8;
+
 /** Headers for the parts of a trace that are known so far. */
 export function traceHeaders(trace: Partial<RoutingTrace>): Record<string, string> {
   const headers: Record<string, string> = {};
-  if (trace.specialties) headers[TRACE_HEADERS.specialties] = asciiJson(trace.specialties);
+  if (trace.specialties) {
+    headers[TRACE_HEADERS.specialties] = asciiJson(trace.specialties.slice(0, SPECIALTIES_IN_HEADER));
+  }
   if (trace.shards) headers[TRACE_HEADERS.shards] = asciiJson(trace.shards);
   if (trace.host !== undefined) headers[TRACE_HEADERS.host] = trace.host;
   if (trace.queue_ms !== undefined) headers[TRACE_HEADERS.queueMs] = String(trace.queue_ms);

@@ -1,5 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { reset } from 'cloudflare:test';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { call, expectError, keys } from './support/edge.ts';
+
+beforeEach(async () => {
+  await reset();
+});
 
 const routes: [method: string, path: string, allowed: readonly string[]][] = [
   ['POST', '/v1/chat/completions', [keys.client, keys.second, keys.admin]],

@@ -1,6 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { reset } from 'cloudflare:test';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { limits } from '../../src/protocol/limits.ts';
 import { announce, call, chat, expectError, keys } from './support/edge.ts';
+
+beforeEach(async () => {
+  await reset();
+});
 
 const message = { role: 'user', content: '你好' };
 
@@ -160,6 +165,10 @@ describe('an announcement', () => {
   });
 });
 
+function activateWith(json: unknown): Promise<Response> {
+  return call('/v1/shards/tcm/activate', { key: keys.admin, json });
+}
+
 describe('shard addresses', () => {
   it.each([
     '/v1/shards/Upper/versions/1',
@@ -171,11 +180,9 @@ describe('shard addresses', () => {
   });
 
   it('activation needs a version, and one that exists', async () => {
-    const activate = (json: unknown): Promise<Response> =>
-      call('/v1/shards/tcm/activate', { key: keys.admin, json });
-    await expectError(await activate({}), 400, 'invalid_request');
-    await expectError(await activate({ version: '1', force: true }), 400, 'invalid_request');
-    await expectError(await activate({ version: '1' }), 404, 'shard_not_found');
+    await expectError(await activateWith({}), 400, 'invalid_request');
+    await expectError(await activateWith({ version: '1', force: true }), 400, 'invalid_request');
+    await expectError(await activateWith({ version: '1' }), 404, 'shard_not_found');
   });
 
   it('there is nothing to roll back to at first', async () => {

@@ -1,6 +1,7 @@
-import { reset } from 'cloudflare:test';
+import { evictAllDurableObjects, reset } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { hostOrdersSchema, type HostOrders } from '../../../src/protocol/hosts.ts';
 import {
   activationSchema,
@@ -11,12 +12,19 @@ import {
 import { announce, call, expectError, keys } from '../support/edge.ts';
 import { activate, identity, makeShard, rollback, upload } from '../support/shard.ts';
 
+const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
+
 beforeEach(async () => {
   await reset();
 });
 
 async function list(): Promise<ShardList['data']> {
   return shardListSchema.parse(await (await call('/v1/shards')).json()).data;
+}
+
+async function models(): Promise<string[]> {
+  const { data } = modelsSchema.parse(await (await call('/v1/models')).json());
+  return data.map(({ id }) => id);
 }
 
 async function orders(host: Parameters<typeof announce>[0] = {}): Promise<HostOrders> {
@@ -221,12 +229,7 @@ describe('an activation', () => {
 
   it('shows in the models and survives a restart of the registry', async () => {
     await twoVersions();
-    const models = async (): Promise<string[]> => {
-      const { data } = (await (await call('/v1/models')).json()) as { data: { id: string }[] };
-      return data.map(({ id }) => id);
-    };
     expect(await models()).toEqual(['sparsedoctor', 'base', 'sparsedoctor:tcm']);
-    const { evictAllDurableObjects } = await import('cloudflare:test');
     await evictAllDurableObjects();
     expect(await models()).toEqual(['sparsedoctor', 'base', 'sparsedoctor:tcm']);
     expect((await orders()).stage.map((one) => one.version)).toEqual(['1']);

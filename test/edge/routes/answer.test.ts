@@ -1,6 +1,7 @@
 /** Answers that are not streamed: routing, the trace, retries, and what a failing host looks like from outside. */
 import { reset } from 'cloudflare:test';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
 import { routingTraceSchema } from '../../../src/protocol/trace.ts';
 import { about, announce, BASE, call, chat, expectError, keys } from '../support/edge.ts';
 import { completion, hostError, ScriptedHosts, usage } from '../support/host.ts';
@@ -8,6 +9,7 @@ import { activate, identity, makeShard, upload } from '../support/shard.ts';
 
 const ONE = 'http://127.0.0.1:9001';
 const TWO = 'http://127.0.0.1:9002';
+const tracedSchema = z.looseObject({ sparsedoctor: routingTraceSchema });
 let hosts: ScriptedHosts;
 
 beforeEach(async () => {
@@ -33,9 +35,13 @@ async function serve(...names: readonly (readonly [specialty: string, version: s
   }
 }
 
+function complete(prompt: unknown): Promise<Response> {
+  return call('/v1/completions', { json: { model: 'sparsedoctor', prompt } });
+}
+
 async function traceOf(response: Response) {
-  const body = (await response.json()) as Record<string, unknown>;
-  return { body, trace: routingTraceSchema.parse(body['sparsedoctor']) };
+  const body = tracedSchema.parse(await response.json());
+  return { body, trace: body.sparsedoctor };
 }
 
 describe('a routed request', () => {
@@ -62,11 +68,11 @@ describe('a routed request', () => {
     await announce();
     hosts.on(ONE, () => completion());
     await chat({}, { headers: { 'x-request-id': 'r-1' } });
-    const { headers, body } = hosts.requests[0]!;
-    expect(headers.get('authorization')).toBe(`Bearer ${keys.host}`);
-    expect(headers.get('x-request-id')).toBe('r-1');
-    expect(headers.get('x-sparsedoctor-lease')).toMatch(/^[0-9a-f-]{36}$/);
-    expect(body).toMatchObject({ model: 'base', sparsedoctor: { shards: [] } });
+    const [request] = hosts.requests;
+    expect(request?.headers.get('authorization')).toBe(`Bearer ${keys.host}`);
+    expect(request?.headers.get('x-request-id')).toBe('r-1');
+    expect(request?.headers.get('x-sparsedoctor-lease')).toMatch(/^[0-9a-f-]{36}$/);
+    expect(request?.body).toMatchObject({ model: 'base', sparsedoctor: { shards: [] } });
   });
 
   it('that is unclear, or about a specialty without a shard, goes to the base', async () => {
@@ -126,11 +132,9 @@ describe('/v1/completions', () => {
   it('routes a single text, and says why it cannot route token ids or lists', async () => {
     await serve(['tcm', '1']);
     hosts.on(ONE, () => completion());
-    const send = (prompt: unknown): Promise<Response> =>
-      call('/v1/completions', { json: { model: 'sparsedoctor', prompt } });
-    expect((await traceOf(await send('{"tcm":0.9}'))).trace.shards).toHaveLength(1);
-    await expectError(await send([1, 2]), 400, 'unsupported_value');
-    await expectError(await send(['a', 'b']), 400, 'unsupported_value');
+    expect((await traceOf(await complete('{"tcm":0.9}'))).trace.shards).toHaveLength(1);
+    await expectError(await complete([1, 2]), 400, 'unsupported_value');
+    await expectError(await complete(['a', 'b']), 400, 'unsupported_value');
   });
 });
 
@@ -226,8 +230,9 @@ describe('a failing host', () => {
   it('does not hide that the request itself was wrong', async () => {
     await announce();
     await announce({ name: 'two', url: TWO });
-    const tooLong = (): Response => hostError(400, 'context_length_exceeded', 'At most 512 tokens.');
-    hosts.on(ONE, tooLong).on(TWO, tooLong);
+    for (const origin of [ONE, TWO]) {
+      hosts.on(origin, () => hostError(400, 'context_length_exceeded', 'At most 512 tokens.'));
+    }
     expect(await expectError(await chat(), 400, 'context_length_exceeded')).toBe('At most 512 tokens.');
     expect(hosts.requests).toHaveLength(1);
   });
@@ -254,8 +259,13 @@ describe('without room', () => {
     const answers = await Promise.all([chat(), chat(), chat(), chat()]);
     expect(answers.map((answer) => answer.status)).toEqual([200, 200, 200, 200]);
     expect(most).toBe(1);
-    const { trace } = await traceOf(answers[3]!);
-    expect(trace.queue_ms).toBeGreaterThan(0);
+    const traced = await Promise.all(answers.map(traceOf));
+    expect(
+      traced
+        .map(({ trace }) => trace.queue_ms)
+        .sort((a, b) => a - b)
+        .at(-1),
+    ).toBeGreaterThan(0);
   });
 
   it('a key that floods the queue is told so, and another key still gets in', async () => {

@@ -2,7 +2,9 @@
 import { reset } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
 import { admissionOf } from '../../../src/edge/bindings.ts';
+import { routingTraceSchema } from '../../../src/protocol/trace.ts';
 import { announce, call, chat, expectError, readEvents } from '../support/edge.ts';
 import {
   chunk,
@@ -18,6 +20,7 @@ import {
 
 const ONE = 'http://127.0.0.1:9001';
 const TWO = 'http://127.0.0.1:9002';
+const tracedSchema = z.object({ sparsedoctor: routingTraceSchema });
 let hosts: ScriptedHosts;
 
 beforeEach(async () => {
@@ -52,7 +55,10 @@ describe('a stream', () => {
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toContain('text/event-stream');
     expect(response.headers.get('x-sparsedoctor-host')).toBe('one');
-    const shown = goodEvents.slice(0, 4).map(({ usage: _, ...event }) => event);
+    const shown = goodEvents.slice(0, 4).map(({ usage, ...event }) => {
+      expect(usage).toBeNull();
+      return event;
+    });
     const [last] = shown.splice(-1);
     expect(await readEvents(response)).toEqual([...shown, { ...last, sparsedoctor: trace }, '[DONE]']);
   });
@@ -112,9 +118,7 @@ describe('a stream', () => {
     gate.resolve();
     while (!text.includes('[DONE]')) text += decoder.decode((await reader.read()).value);
     const last = text.split('\n\n').findLast((block) => block.includes('sparsedoctor')) ?? '';
-    const { sparsedoctor } = JSON.parse(last.slice('data: '.length)) as {
-      sparsedoctor: { queue_ms: number };
-    };
+    const { sparsedoctor } = tracedSchema.parse(JSON.parse(last.slice('data: '.length)));
     expect(sparsedoctor.queue_ms).toBeGreaterThan(100);
     expect((await first).status).toBe(200);
   });

@@ -1,6 +1,7 @@
 /** Calls the gateway as its clients, administrators and hosts do. */
 import { exports } from 'cloudflare:workers';
 import { expect } from 'vitest';
+import { parseErrorBody } from '../../../src/protocol/errors.ts';
 import type { HostAnnouncement } from '../../../src/protocol/hosts.ts';
 
 export const keys = {
@@ -67,7 +68,7 @@ export async function expectError(response: Response, status: number, code: stri
   expect(response.status).toBe(status);
   if (status === 429 || status === 503)
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
-  return (body as { error: { message: string } }).error.message;
+  return parseErrorBody(body)?.message ?? '';
 }
 
 /** The events of a stream, comments left out, `[DONE]` as a string. */

@@ -1,7 +1,12 @@
 /** Types of `env` and `exports` from cloudflare:workers in the tests of the gateway. */
-declare namespace Cloudflare {
-  interface Env extends Readonly<import('../../../src/edge/bindings.ts').Bindings> {}
-  interface GlobalProps {
-    mainModule: typeof import('../../../src/edge/worker.ts');
+import type { Bindings } from '../../../src/edge/bindings.ts';
+import type * as worker from '../../../src/edge/worker.ts';
+
+declare global {
+  namespace Cloudflare {
+    interface Env extends Readonly<Bindings> {}
+    interface GlobalProps {
+      mainModule: typeof worker;
+    }
   }
 }

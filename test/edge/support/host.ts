@@ -4,6 +4,7 @@
  */
 import { getResponse, http, HttpResponse } from 'msw';
 import { vi } from 'vitest';
+import { z } from 'zod';
 
 export interface HostRequest {
   readonly host: string;
@@ -35,7 +36,7 @@ export class ScriptedHosts {
     const handlers = [...this.#scripts].map(([origin, script]) =>
       http.post(`${origin}/v1/*`, async ({ request: received }) => {
         const { pathname } = new URL(received.url);
-        const body = (await received.json()) as Record<string, unknown>;
+        const body = z.record(z.string(), z.unknown()).parse(await received.json());
         const seen = { host: origin, path: pathname, headers: received.headers, body };
         this.requests.push(seen);
         return script(seen);
