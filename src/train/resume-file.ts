@@ -3,6 +3,7 @@
  * `compact` is a third of that: F16 weights and 8-bit moments, for a run that goes on elsewhere.
  */
 import { CallerError } from '../base/errors.ts';
+import type { SafetensorsHeader } from '../base/safetensors-header.ts';
 import { bytesSource } from '../model/byte-source.ts';
 import { openSafetensors, writeSafetensors } from '../model/safetensors.ts';
 import type { TensorToWrite } from '../model/safetensors.ts';
@@ -50,6 +51,7 @@ export async function decodeRunState(bytes: Uint8Array, run: string, length: num
       'The resume file belongs to another run: use the config it was made with, or start without it.',
     );
   }
+  checkLayout(file.header, length);
   const weights = await file.tensor('weights');
   const base = { step: Number(step), run, weights };
   if (form === 'exact') {
@@ -57,6 +59,25 @@ export async function decodeRunState(bytes: Uint8Array, run: string, length: num
   }
   const first = unpackFirst(await file.bytes('first'), await file.tensor('first.scales'));
   return { ...base, first, second: unpackSecond(await file.bytes('second')) };
+}
+
+/** Each form has its tensors in their types and lengths: a moment cut short would go on as another run in silence. */
+function checkLayout({ metadata, tensors }: SafetensorsHeader, length: number): void {
+  const expected =
+    metadata['form'] === 'exact'
+      ? [`weights F32 ${length}`, `first F32 ${length}`, `second F32 ${length}`]
+      : [
+          `weights F16 ${length}`,
+          `first U8 ${length}`,
+          `first.scales F32 ${Math.ceil(length / BLOCK)}`,
+          `second U8 ${length}`,
+        ];
+  const found = [...tensors.values()].map(({ name, type, shape }) => `${name} ${type} ${shape.join(',')}`);
+  if (found.toSorted().join() === expected.toSorted().join()) return;
+  throw new CallerError(
+    'resume_damaged',
+    'The resume file does not hold what it should: fetch it again, or start without it.',
+  );
 }
 
 function f32(name: string, values: Float32Array): TensorToWrite {

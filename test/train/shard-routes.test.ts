@@ -17,6 +17,11 @@ const draw = (chances: readonly [number, number, number], own = 2, from = pool):
 const many = (chances: readonly [number, number, number], own = 2): ActiveShards[] =>
   Array.from({ length: 400 }, () => draw(chances, own));
 
+const sequence = (seed: number): ActiveShards[] => {
+  const own = createRandom(seed);
+  return [0, 1, 2, 3].map((shard) => drawActiveShards(shard, pool, [1, 1, 1], own));
+};
+
 describe('the shards that are active in a row', () => {
   test.each([
     [[1, 0, 0], 1],
@@ -66,10 +71,6 @@ describe('the shards that are active in a row', () => {
   });
 
   test('are the same from the same random state', () => {
-    const sequence = (seed: number): ActiveShards[] => {
-      const own = createRandom(seed);
-      return [0, 1, 2, 3].map((shard) => drawActiveShards(shard, pool, [1, 1, 1], own));
-    };
     expect(sequence(9)).toEqual(sequence(9));
     expect(sequence(9)).not.toEqual(sequence(10));
   });
