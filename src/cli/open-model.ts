@@ -1,0 +1,97 @@
+/** From files to a running engine: device, model, tokenizer, and the shards that it holds. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CallerError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { ShardStore } from '../backend/shard-store.ts';
+import { Engine } from '../engine/engine.ts';
+import { createChatEncoder, type ChatEncoder } from '../model/chat-template.ts';
+import { openCheckpoint } from '../model/checkpoint.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { fingerprint } from '../model/fingerprint.ts';
+import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
+import { Transformer } from '../model/transformer.ts';
+import type { Device } from '../tensor/device.ts';
+import { createReferenceDevice } from '../tensor/reference/reference-device.ts';
+import { createWasmDevice } from '../tensor/wasm/node.ts';
+import type { Settings } from './config.ts';
+import { directorySource } from './directory-source.ts';
+import { readTokenizerFiles } from './files.ts';
+import type { ShardPath } from './shard-files.ts';
+
+export interface OpenModel {
+  readonly device: Device;
+  readonly config: ModelConfig;
+  readonly fingerprint: string;
+  readonly tokenizer: Tokenizer;
+  readonly chat: ChatEncoder;
+  readonly engine: Engine;
+  readonly shards: ShardStore;
+  /** Ends the engine and gives the device back. */
+  close(): Promise<void>;
+}
+
+export type ModelSettings = Pick<
+  Settings,
+  'model' | 'device' | 'threads' | 'maxConcurrent' | 'cachePages' | 'expertSlots' | 'expertRank'
+>;
+
+export async function openModel(
+  settings: ModelSettings,
+  local: readonly ShardPath[],
+  logger: Logger,
+): Promise<OpenModel> {
+  const checkpoint = await openCheckpoint(directorySource(settings.model));
+  const { config } = checkpoint;
+  const tokenizer = await openTokenizer(settings.model);
+  const chat = createChatEncoder(tokenizer);
+  if (tokenizer.vocabularySize > config.vocabularySize) {
+    const sizes = `${tokenizer.vocabularySize} tokens, the model ${config.vocabularySize}`;
+    throw new CallerError(
+      'bad_tokenizer',
+      `The tokenizer of ${settings.model} has ${sizes}: they do not belong together.`,
+    );
+  }
+  const baseFingerprint = await fingerprint(checkpoint);
+  const device =
+    settings.device === 'reference'
+      ? createReferenceDevice()
+      : await createWasmDevice({ threads: settings.threads });
+  try {
+    const model = await Transformer.load(device, checkpoint, {
+      pages: settings.cachePages,
+      experts: { slots: settings.expertSlots, rank: settings.expertRank },
+      maxExpertsPerRoute: Math.min(64, settings.expertSlots),
+    });
+    const engine = new Engine(model, { maxSequences: settings.maxConcurrent, logger });
+    const shards = new ShardStore({ pool: model.experts, expectations: { config, baseFingerprint }, logger });
+    for (const file of local) await addShard(shards, file);
+    const close = async (): Promise<void> => {
+      await engine.close();
+      await device.dispose();
+    };
+    return { device, config, fingerprint: baseFingerprint, tokenizer, chat, engine, shards, close };
+  } catch (error) {
+    await device.dispose();
+    throw error;
+  }
+}
+
+async function openTokenizer(folder: string): Promise<Tokenizer> {
+  const files = await readTokenizerFiles(folder);
+  const generationConfig = await readFile(join(folder, 'generation_config.json'), 'utf8').catch(
+    () => undefined,
+  );
+  return createTokenizer(generationConfig === undefined ? files : { ...files, generationConfig });
+}
+
+async function addShard(shards: ShardStore, file: ShardPath): Promise<void> {
+  try {
+    const { specialty, version } = await shards.add(await readFile(file.path));
+    if (specialty === file.specialty && version === file.version) return;
+    throw new CallerError('bad_shard_path', `it holds ${specialty} ${version}: rename it`);
+  } catch (error) {
+    if (!(error instanceof CallerError)) throw error;
+    throw new CallerError(error.code, `${file.path}: ${error.message}`, { param: file.path, cause: error });
+  }
+}

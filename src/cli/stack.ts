@@ -1,0 +1,205 @@
+/** The whole product on this machine: a host, the edge, and the shards of a folder in its registry. */
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CallerError } from '../base/errors.ts';
+import { openCheckpoint } from '../model/checkpoint.ts';
+import { fingerprint } from '../model/fingerprint.ts';
+import { startChild, type Child } from './child.ts';
+import type { Settings } from './config.ts';
+import { directorySource } from './directory-source.ts';
+import { edgeClient, type EdgeClient } from './edge-client.ts';
+import { publishShards, type Published } from './publish.ts';
+import { listShardFiles, type ShardPath } from './shard-files.ts';
+
+export interface StackOptions {
+  readonly settings: Settings;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Variables of the gateway beyond those it needs. */
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly onProgress?: (text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Stack {
+  readonly edgeUrl: string;
+  readonly apiKey: string;
+  readonly adminKey: string;
+  readonly admin: EdgeClient;
+  readonly files: readonly ShardPath[];
+  readonly published: Published;
+  readonly edge: Child;
+  readonly logs: string;
+  /** The host that runs now. */
+  host(): Child;
+  /** Starts the host again, at its old address, after it died. */
+  restartHost(): Promise<void>;
+  /** Resolves with a message when a part ends that nobody ended. */
+  readonly broken: Promise<string>;
+  /** The host first: it finishes its answers while the edge still carries them. */
+  close(): Promise<void>;
+}
+
+/** Somebody waits at the terminal: a running answer gets a moment, not half a minute. */
+const DRAIN_MS = 5_000;
+
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { settings, onProgress = () => {} } = options;
+  const base = await fingerprint(await openCheckpoint(directorySource(settings.model)));
+  const files = await listShardFiles(settings.shards);
+  await checkPort(settings.edgePort, 'edge', '--port or SPARSEDOCTOR_EDGE_PORT');
+  await checkPort(settings.hostPort, 'host', '--host-port or SPARSEDOCTOR_HOST_PORT');
+  // A registry belongs to one base model: with another, all shards in it would be strangers.
+  const state = join(settings.state, base.slice(0, 12));
+  const logs = join(state, 'logs');
+  await mkdir(logs, { recursive: true });
+
+  const keys = {
+    SPARSEDOCTOR_API_KEY: settings.apiKey ?? randomKey(),
+    SPARSEDOCTOR_ADMIN_KEY: settings.adminKey ?? randomKey(),
+    SPARSEDOCTOR_HOST_SECRET: settings.hostSecret ?? randomKey(),
+  };
+  const environment = { ...options.environment, ...keys };
+  const expected = new Set<Child>();
+  const running: Child[] = [];
+  const broken = Promise.withResolvers<string>();
+  const watch = (child: Child): Child => {
+    running.push(child);
+    void child.exited.then(async (how) => {
+      if (expected.has(child)) return;
+      broken.resolve(`The ${child.name} ended (${how}). Its last words:\n${await child.lastLines()}`);
+    });
+    return child;
+  };
+  const close = async (): Promise<void> => {
+    for (const child of running.toReversed()) {
+      expected.add(child);
+      await child.stop();
+    }
+  };
+  const startHost = async (edgeUrl: string, port: number): Promise<Child> =>
+    watch(
+      await startChild({
+        name: 'host',
+        args: ['serve', '--edge', edgeUrl, '--port', String(port), ...hostFlags(settings)],
+        environment,
+        logFile: join(logs, 'host.log'),
+      }),
+    );
+
+  try {
+    const variables = { BASE_FINGERPRINT: base, ANNOUNCE_EVERY_MS: '500', ...options.variables };
+    const edge = watch(
+      await startChild({
+        name: 'edge',
+        args: [
+          'edge',
+          '--port',
+          String(settings.edgePort),
+          '--state',
+          state,
+          '--variables',
+          JSON.stringify(variables),
+        ],
+        environment,
+        logFile: join(logs, 'edge.log'),
+      }),
+    );
+    onProgress('edge is up');
+    let host = await startHost(edge.url, settings.hostPort);
+    onProgress('model is loaded');
+    const admin = edgeClient({ url: edge.url, key: keys.SPARSEDOCTOR_ADMIN_KEY });
+    await untilJoined(edge.url);
+    const published = await publishShards(admin, files);
+    onProgress(`${files.length} shard versions published, ${published.activated} activated`);
+    return {
+      edge,
+      admin,
+      files,
+      published,
+      logs,
+      close,
+      edgeUrl: edge.url,
+      apiKey: keys.SPARSEDOCTOR_API_KEY,
+      adminKey: keys.SPARSEDOCTOR_ADMIN_KEY,
+      host: () => host,
+      broken: broken.promise,
+      async restartHost() {
+        expected.add(host);
+        await host.stop();
+        host = await startHost(edge.url, Number(new URL(host.url).port));
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function hostFlags(settings: Settings): string[] {
+  const {
+    model,
+    shards,
+    device,
+    threads,
+    maxConcurrent,
+    cachePages,
+    expertSlots,
+    expertRank,
+    hostName,
+    logLevel,
+  } = settings;
+  const flags = {
+    model,
+    shards,
+    device,
+    threads,
+    'max-concurrent': maxConcurrent,
+    'cache-pages': cachePages,
+    'expert-slots': expertSlots,
+    'expert-rank': expertRank,
+    name: hostName,
+    'log-level': logLevel,
+    'drain-ms': DRAIN_MS,
+  };
+  return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
+}
+
+async function untilJoined(edgeUrl: string): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (!(await fetch(new URL('/health', edgeUrl))).ok) {
+    if (Date.now() > deadline) {
+      throw new CallerError(
+        'start_failed',
+        'The host did not join the edge in time: look into the log of the host.',
+      );
+    }
+    await sleep(100);
+  }
+}
+
+/** Asks before anything is started, for a message that says what to do. */
+async function checkPort(port: number, name: string, advice: string): Promise<void> {
+  if (port === 0) return;
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, '127.0.0.1', resolve);
+    });
+  } catch (cause) {
+    const busy = cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE';
+    const why = busy ? 'is in use, perhaps by another `npm start`' : 'cannot be opened';
+    throw new CallerError('port_busy', `Port ${port} of the ${name} ${why}. Choose another with ${advice}.`, {
+      cause,
+    });
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+function randomKey(): string {
+  return `sd-${randomBytes(24).toString('base64url')}`;
+}
