@@ -14,6 +14,7 @@ import type { StepResult } from '../../train/trainer.ts';
 import { createWasmDevice } from '../../tensor/wasm/node.ts';
 import { directorySource } from '../directory-source.ts';
 import { openTokenizer } from '../files.ts';
+import { registerTrainRouterCommand } from './train-router.ts';
 
 interface TrainOptions {
   readonly data: string;
@@ -23,7 +24,7 @@ interface TrainOptions {
 }
 
 export function registerTrainCommand(program: Command): void {
-  const train = program.command('train').description('train a base or expert shards');
+  const train = program.command('train').description('train a base, expert shards or the router');
   train
     .command('base')
     .description('train a base model; goes on where the folder left off')
@@ -44,6 +45,7 @@ export function registerTrainCommand(program: Command): void {
     .option('--licence <text>', 'licence of the shards', 'Apache-2.0')
     .option('--threads <n>', 'compute threads', '2')
     .action(trainShards);
+  registerTrainRouterCommand(train);
 }
 
 interface ShardsOptions extends TrainOptions {

@@ -16,6 +16,8 @@ export const routerConfigSchema = z.strictObject({
   tolerance: z.number().positive(),
   /** Folds of the cross-fit that calibrates probabilities on rows the fold's model has not seen. */
   calibrationFolds: z.number().int().min(2),
+  /** Weight of a gold row beside a weak one: the lexicon behind weak labels errs, and shares its errors with itself. */
+  goldCost: z.number().positive(),
   /** Weight of one general prompt beside one labelled row; they are negatives for every specialty. */
   generalCost: z.number().nonnegative(),
   /** How a message list becomes text at the edge; stored in the model, so that both travel together. */

@@ -12,7 +12,6 @@ import {
   stackRows,
   takeRows,
   weightAndNormalise,
-  type LinearModel,
   type SparseMatrix,
 } from './sparse.ts';
 import { NO_LABEL, trainSvm } from './svm.ts';
@@ -32,6 +31,8 @@ export interface TrainingSet {
   readonly features: SparseMatrix;
   /** Index of the label, or NO_LABEL for a general prompt. */
   readonly targets: readonly number[];
+  /** How much a violation of the row's margin costs. */
+  readonly costs: Float32Array;
 }
 
 export function trainingSet(
@@ -42,11 +43,19 @@ export function trainingSet(
 ): TrainingSet {
   const features = featureMatrix([...rows.map((row) => row.text), ...general], config);
   const targets = [...rows.map((row) => labels.indexOf(row.specialty)), ...general.map(() => NO_LABEL)];
-  return { features, targets };
+  const costs = [
+    ...rows.map((row) => (row.gold ? config.goldCost : 1)),
+    ...general.map(() => config.generalCost),
+  ];
+  return { features, targets, costs: Float32Array.from(costs) };
 }
 
 export function subset(set: TrainingSet, rows: readonly number[]): TrainingSet {
-  return { features: takeRows(set.features, rows), targets: rows.map((row) => set.targets[row] ?? NO_LABEL) };
+  return {
+    features: takeRows(set.features, rows),
+    targets: rows.map((row) => set.targets[row] ?? NO_LABEL),
+    costs: Float32Array.from(rows, (row) => set.costs[row] ?? 1),
+  };
 }
 
 export interface Fit {
@@ -57,9 +66,9 @@ export interface Fit {
 
 export function fitRouter(set: TrainingSet, labels: readonly string[], config: RouterConfig): Fit {
   const idf = quantiseIdf(inverseDocumentFrequency(set.features, config.minDocumentFrequency));
-  const matrix = weightAndNormalise(set.features, Float32Array.from(idf));
-  const linear = trainLinear(matrix, set.targets, labels.length, config);
-  const calibrations = crossCalibrate(matrix, set.targets, labels.length, config);
+  const weighted = { ...set, features: weightAndNormalise(set.features, Float32Array.from(idf)) };
+  const linear = trainSvm(weighted.features, set.targets, labels.length, config, set.costs);
+  const calibrations = crossCalibrate(weighted, labels.length, config);
   const unquantised = (features: SparseMatrix): Float64Array =>
     linearScores(linear, weightAndNormalise(features, Float32Array.from(idf)));
   return { model: quantiseModel(labels, idf, linear, calibrations), unquantised };
@@ -71,32 +80,17 @@ export function routerProbabilities(model: RouterModel, features: SparseMatrix):
   return linearScores(dequantise(model), matrix).map(sigmoid);
 }
 
-function trainLinear(
-  matrix: SparseMatrix,
-  targets: readonly number[],
-  labels: number,
-  config: RouterConfig,
-): LinearModel {
-  const costs = Float32Array.from(targets, (target) => (target === NO_LABEL ? config.generalCost : 1));
-  return trainSvm(matrix, targets, labels, config, costs);
-}
-
 /** Scores every row by a model that was trained without it, then fits each label's calibration on all of them. */
-function crossCalibrate(
-  matrix: SparseMatrix,
-  targets: readonly number[],
-  labels: number,
-  config: RouterConfig,
-): Calibration[] {
+function crossCalibrate(set: TrainingSet, labels: number, config: RouterConfig): Calibration[] {
   const random = createRandom(config.seed);
-  const folds = targets.map(() => random.integer(config.calibrationFolds));
-  const scores = Array.from({ length: labels }, () => new Float64Array(targets.length));
+  const folds = set.targets.map(() => random.integer(config.calibrationFolds));
+  const scores = Array.from({ length: labels }, () => new Float64Array(folds.length));
   for (let fold = 0; fold < config.calibrationFolds; fold++) {
-    const inside = targets.flatMap((_, row) => (folds[row] === fold ? [row] : []));
-    const outside = targets.flatMap((_, row) => (folds[row] === fold ? [] : [row]));
-    const kept = outside.map((row) => targets[row] ?? NO_LABEL);
-    const linear = trainLinear(takeRows(matrix, outside), kept, labels, config);
-    const found = linearScores(linear, takeRows(matrix, inside));
+    const inside = folds.flatMap((of, row) => (of === fold ? [row] : []));
+    const outside = folds.flatMap((of, row) => (of === fold ? [] : [row]));
+    const { features, targets, costs } = subset(set, outside);
+    const linear = trainSvm(features, targets, labels, config, costs);
+    const found = linearScores(linear, takeRows(set.features, inside));
     for (const [at, row] of inside.entries()) {
       for (const [label, column] of scores.entries()) column[row] = found[at * labels + label] ?? 0;
     }
@@ -104,7 +98,7 @@ function crossCalibrate(
   return scores.map((column, label) =>
     fitCalibration(
       column,
-      targets.map((target) => target === label),
+      set.targets.map((target) => target === label),
     ),
   );
 }
