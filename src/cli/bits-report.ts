@@ -1,12 +1,13 @@
 /** Bits per character of base, right shards, wrong shards and an n-gram model, on exactly the same characters. */
 import { bitsPerCharacter, compareBitsPerCharacter, scoreDocuments } from '../eval/bits-per-character.ts';
-import type { Breakdown, DocumentScore, Estimate, TokenScorer } from '../eval/bits-per-character.ts';
+import type { Breakdown, Estimate, TokenScorer } from '../eval/bits-per-character.ts';
 import { createNgramTrainer } from '../eval/ngram/kneser-ney.ts';
+import type { NgramModel } from '../eval/ngram/kneser-ney.ts';
 import { addDocuments, scorePassages } from '../eval/ngram/score-passages.ts';
 import type { Tokenizer, TokenizerFiles } from '../model/tokenizer.ts';
 import { GENERAL } from '../train/data/corpus.ts';
 import { makeHeldOutDocuments } from '../train/data/held-out.ts';
-import { loadCorpus } from '../train/data/load-corpus.ts';
+import { ALL_PARTS, loadCorpus } from '../train/data/load-corpus.ts';
 import { readPassages } from '../train/data/passages.ts';
 import { NO_SHARDS } from '../train/scorer.ts';
 import type { Scorer } from '../train/scorer.ts';
@@ -54,13 +55,18 @@ const STRIDE_SHARE = 0.5;
 const WRONG_STEP = 5;
 
 export async function measureBits(request: BitsRequest): Promise<BitsReport> {
-  const pretrain = await measurePart(request, 'pretrain');
-  const sft = await measurePart(request, 'sft');
+  const yardstick = await trainNgram(request);
+  const pretrain = await measurePart(request, yardstick, 'pretrain');
+  const sft = await measurePart(request, yardstick, 'sft');
   const { baseFingerprint, shardVersion } = request;
   return { baseFingerprint, shardVersion, parts: { pretrain, sft } };
 }
 
-async function measurePart(request: BitsRequest, part: 'pretrain' | 'sft'): Promise<PartReport> {
+async function measurePart(
+  request: BitsRequest,
+  yardstick: NgramModel,
+  part: 'pretrain' | 'sft',
+): Promise<PartReport> {
   const { dataDirectory, tokenizer, tokenizerFiles, maxTokens } = request;
   const corpus = await loadCorpus({
     dataDirectory,
@@ -78,7 +84,7 @@ async function measurePart(request: BitsRequest, part: 'pretrain' | 'sft'): Prom
   const wrong = await scoreWith('wrong shards', (specialty) =>
     shardOf(request.specialties, specialty, WRONG_STEP),
   );
-  const ngram = await scoreNgram(request, part);
+  const ngram = await scorePassages(yardstick, readPassages({ dataDirectory, part, split: 'valid' }));
   return {
     models: {
       ngram: groups(bitsPerCharacter(ngram)),
@@ -117,11 +123,13 @@ function shardOf(specialties: readonly string[], specialty: string | null, step:
   return shard < 0 ? NO_SHARDS : { shards: [shard], priors: [1] };
 }
 
-async function scoreNgram(request: BitsRequest, part: 'pretrain' | 'sft'): Promise<DocumentScore[]> {
-  const { dataDirectory } = request;
+/** One n-gram model of all training texts, as the base saw all of them. */
+async function trainNgram({ dataDirectory }: BitsRequest): Promise<NgramModel> {
   const trainer = createNgramTrainer(5);
-  await addDocuments(trainer, readPassages({ dataDirectory, part, split: 'train' }));
-  return scorePassages(trainer.finish(), readPassages({ dataDirectory, part, split: 'valid' }));
+  for (const part of ALL_PARTS) {
+    await addDocuments(trainer, readPassages({ dataDirectory, part, split: 'train' }));
+  }
+  return trainer.finish();
 }
 
 function groups({ overall, bySpecialty }: Breakdown): Groups {

@@ -10,6 +10,8 @@ import { baseRunSchema, parseRunConfig, shardsRunSchema } from '../../train/conf
 import { encodeTrainer, writeWhole } from '../../train/run-files.ts';
 import { exportShards } from '../../train/shard-export.ts';
 import { runShards } from '../../train/shards-run.ts';
+import { readTokenizerTexts } from '../../train/tokenizer/tokenizer-texts.ts';
+import { trainTokenizer } from '../../train/tokenizer/train-tokenizer.ts';
 import type { StepResult } from '../../train/trainer.ts';
 import { createWasmDevice } from '../../tensor/wasm/node.ts';
 import { directorySource } from '../directory-source.ts';
@@ -35,6 +37,14 @@ export function registerTrainCommand(program: Command): void {
     .option('--threads <n>', 'compute threads', '2')
     .action(trainBase);
   train
+    .command('tokenizer')
+    .description('make a byte-level BPE tokenizer of 8,192 entries from the training texts')
+    .requiredOption('--data <directory>', 'folder with pretrain/, sft/ and mcq/')
+    .option('--out <directory>', 'where tokenizer.json goes', 'weights/base')
+    .option('--pretrain-share <share>', 'share of the texts beside all chats and questions', '0.5')
+    .option('--seed <n>', 'which texts that is', '1')
+    .action(makeTokenizer);
+  train
     .command('shards')
     .description('train the expert shards of specialties on a frozen base; goes on where the folder left off')
     .argument('<run>', 'JSON file of the run')
@@ -46,6 +56,26 @@ export function registerTrainCommand(program: Command): void {
     .option('--threads <n>', 'compute threads', '2')
     .action(trainShards);
   registerTrainRouterCommand(train);
+}
+
+async function makeTokenizer(options: TokenizerCommandOptions): Promise<void> {
+  const texts = await readTokenizerTexts({
+    dataDirectory: resolve(options.data),
+    pretrainShare: Number(options.pretrainShare),
+    seed: Number(options.seed),
+  });
+  const trained = trainTokenizer(texts);
+  await mkdir(options.out, { recursive: true });
+  await writeWhole(join(options.out, 'tokenizer.json'), trained.tokenizer);
+  await writeWhole(join(options.out, 'tokenizer_config.json'), trained.config);
+  process.stderr.write(`wrote ${options.out}/tokenizer.json\n`);
+}
+
+interface TokenizerCommandOptions {
+  readonly data: string;
+  readonly out: string;
+  readonly pretrainShare: string;
+  readonly seed: string;
 }
 
 interface ShardsOptions extends TrainOptions {
