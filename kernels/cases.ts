@@ -1,6 +1,5 @@
-/** The cases of every kernel, by the name that `kernels` in index.ts gives it. */
-import type { kernels } from './index.ts';
-import type { KernelCase } from './kernel.ts';
+/** The cases of every kernel. */
+import type { KernelCase, KernelSpec } from './kernel.ts';
 import { cases as fill } from './fill/cases.ts';
 import { cases as copy } from './copy/cases.ts';
 import { cases as add } from './add/cases.ts';
@@ -31,34 +30,39 @@ import { cases as crossEntropy } from './cross_entropy/cases.ts';
 import { cases as sumSquares } from './sum_squares/cases.ts';
 import { cases as adamw } from './adamw/cases.ts';
 
-export const kernelCases: Readonly<Record<keyof typeof kernels, readonly KernelCase[]>> = {
+const casesByName: Readonly<Record<string, readonly KernelCase[]>> = {
   fill,
   copy,
   add,
   embedding,
-  embeddingBackward,
-  rmsNorm,
-  rmsNormBackward,
-  rmsNormBackwardWeight,
+  embedding_backward: embeddingBackward,
+  rms_norm: rmsNorm,
+  rms_norm_backward: rmsNormBackward,
+  rms_norm_backward_weight: rmsNormBackwardWeight,
   matmul,
   rope,
-  kvWrite,
+  kv_write: kvWrite,
   attention,
-  attentionTrain,
-  attentionTrainBackward,
+  attention_train: attentionTrain,
+  attention_train_backward: attentionTrainBackward,
   swiglu,
-  swigluBackward,
-  expertGate,
-  expertGateBackward,
-  expertGateBackwardInput,
-  expertGateBackwardWeight,
-  expertShrink,
-  expertShrinkBackward,
-  expertShrinkBackwardWeight,
-  expertExpand,
-  expertExpandBackward,
-  expertExpandBackwardWeight,
-  crossEntropy,
-  sumSquares,
+  swiglu_backward: swigluBackward,
+  expert_gate: expertGate,
+  expert_gate_backward: expertGateBackward,
+  expert_gate_backward_input: expertGateBackwardInput,
+  expert_gate_backward_weight: expertGateBackwardWeight,
+  expert_shrink: expertShrink,
+  expert_shrink_backward: expertShrinkBackward,
+  expert_shrink_backward_weight: expertShrinkBackwardWeight,
+  expert_expand: expertExpand,
+  expert_expand_backward: expertExpandBackward,
+  expert_expand_backward_weight: expertExpandBackwardWeight,
+  cross_entropy: crossEntropy,
+  sum_squares: sumSquares,
   adamw,
 };
+
+/** None for a kernel that this list forgot, which no check may let pass. */
+export function casesOf(spec: KernelSpec): readonly KernelCase[] {
+  return casesByName[spec.name] ?? [];
+}

@@ -6,5 +6,5 @@ export function pick<T, K extends string>(
   for (const name of names) {
     if (source[name] === undefined) throw new Error(`kernel reference: "${name}" is missing`);
   }
-  return source as Readonly<Record<K, T>>;
+  return source;
 }

@@ -2,6 +2,7 @@
 import type { KernelCase } from '../kernel.ts';
 import { cases as forwardCases } from '../expert_gate/cases.ts';
 import { expertGateReference } from '../expert_gate/expert_gate.reference.ts';
+import { pick } from '../pick.ts';
 import { createCaseRandom } from '../random-case.ts';
 
 export const cases: readonly KernelCase[] = forwardCases.map(({ title, params, inputs, outputs }) => {
@@ -13,7 +14,7 @@ export const cases: readonly KernelCase[] = forwardCases.map(({ title, params, i
     weights: new Float32Array(outputs.weights!),
   };
   expertGateReference(forward, params);
-  const { T, K, max_experts } = params as Record<'T' | 'K' | 'max_experts', number>;
+  const { T, K, max_experts } = pick(params, 'T', 'K', 'max_experts');
   return {
     title,
     params: { T, K, max_experts },

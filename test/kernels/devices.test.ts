@@ -1,14 +1,15 @@
 /** Every kernel on every device: the same cases, held against the reference in doubles. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { kernelCases } from '../../kernels/cases.ts';
+import { casesOf } from '../../kernels/cases.ts';
 import { kernels } from '../../kernels/index.ts';
+import type { KernelSpec } from '../../kernels/kernel.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { createReferenceDevice } from '../../src/tensor/reference/reference-device.ts';
 import { createWasmDevice } from '../../src/tensor/wasm/node.ts';
 import { bits, checkKernel, runOnDevice } from '../support/check-kernel.ts';
 import { checkExpertLayer } from '../support/expert-layer.ts';
 
-const names = Object.keys(kernels) as (keyof typeof kernels)[];
+const specs: readonly KernelSpec[] = Object.values(kernels);
 
 const devices: readonly (readonly [string, Promise<Device>])[] = [
   ['reference', Promise.resolve(createReferenceDevice())],
@@ -24,14 +25,14 @@ afterAll(async () => {
 });
 
 test('every kernel has cases', () => {
-  expect(names.length).toBeGreaterThan(0);
-  for (const name of names) expect(kernelCases[name].length, name).toBeGreaterThan(0);
+  expect(specs.length).toBeGreaterThan(0);
+  for (const spec of specs) expect(casesOf(spec).length, spec.name).toBeGreaterThan(0);
 });
 
 describe.each(devices)('%s', (_, device) => {
-  test.each(names)('%s agrees with the reference', async (name) => {
-    expect(kernelCases[name].length).toBeGreaterThan(0);
-    for (const kernelCase of kernelCases[name]) await checkKernel(await device, kernels[name], kernelCase);
+  test.each(specs)('$name agrees with the reference', async (spec) => {
+    expect(casesOf(spec).length).toBeGreaterThan(0);
+    for (const kernelCase of casesOf(spec)) await checkKernel(await device, spec, kernelCase);
   });
 
   test('runs a sparse-expert layer forward and backward in one submission', async () => {
@@ -52,22 +53,19 @@ describe('with every tensor in a bank of its own', () => {
 
   test.each(banked)('%s agrees with the reference', async (_, opened) => {
     const device = await opened;
-    for (const name of names) {
-      const last = kernelCases[name].at(-1)!;
-      await checkKernel(device, kernels[name], last, bufferBytes);
-    }
-    const most = Math.max(...names.map((name) => kernels[name].bindings.length));
+    for (const spec of specs) await checkKernel(device, spec, casesOf(spec).at(-1)!, bufferBytes);
+    const most = Math.max(...specs.map(({ bindings }) => bindings.length));
     expect(device.memory().banks).toBe(most);
   });
 });
 
-test.each(names)('%s gives the same bits on one, two and three threads', async (name) => {
+test.each(specs)('$name gives the same bits on one, two and three threads', async (spec) => {
   const [one, ...more] = await Promise.all(threadCounts);
   expect(more).toHaveLength(2);
-  for (const kernelCase of kernelCases[name]) {
-    const expected = await runOnDevice(one!, kernels[name], kernelCase);
+  for (const kernelCase of casesOf(spec)) {
+    const expected = await runOnDevice(one!, spec, kernelCase);
     for (const device of more) {
-      const actual = await runOnDevice(device, kernels[name], kernelCase);
+      const actual = await runOnDevice(device, spec, kernelCase);
       for (const [binding, values] of Object.entries(expected)) {
         expect(bits(actual[binding]!), `${binding} of "${kernelCase.title}"`).toEqual(bits(values));
       }

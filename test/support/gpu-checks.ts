@@ -2,7 +2,7 @@
  * Runs in a process of its own, whose environment names the GPU driver (see swiftshader.ts), and prints one line of JSON
  * a check: {"check", "failure"}, failure null where it passed. test/kernels/webgpu.test.ts starts it.
  */
-import { kernelCases } from '../../kernels/cases.ts';
+import { casesOf } from '../../kernels/cases.ts';
 import { kernels } from '../../kernels/index.ts';
 import type { KernelSpec } from '../../kernels/kernel.ts';
 import { createNodeWebgpuDevice } from '../../src/tensor/webgpu/node.ts';
@@ -28,10 +28,10 @@ async function report(check: string, run: () => Promise<void>): Promise<void> {
   process.stdout.write(`${JSON.stringify({ check, failure })}\n`);
 }
 
-for (const name of Object.keys(kernels) as (keyof typeof kernels)[]) {
-  const spec: KernelSpec = kernels[name];
+const specs: readonly KernelSpec[] = Object.values(kernels);
+for (const spec of specs) {
   if (!spec.webgpu) continue;
-  for (const kernelCase of kernelCases[name]) {
+  for (const kernelCase of casesOf(spec)) {
     await report(`${spec.name}: ${kernelCase.title}`, () => checkKernel(device, spec, kernelCase));
   }
 }

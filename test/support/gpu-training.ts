@@ -19,18 +19,24 @@ const STEPS = 3;
 const TOLERANCE = 1e-9;
 
 export async function checkBaseTraining(device: Device): Promise<void> {
-  const open = async (on: Device): Promise<Trainer> => baseTrainer(on, await smallModel());
-  await compare(device, open, randomBatch(4));
+  await compare(device, openBase, randomBatch(4));
 }
 
 export async function checkExpertTraining(device: Device): Promise<void> {
-  const open = async (on: Device): Promise<Trainer> => expertTrainer(on, await smallModel());
   const active = [
     { shards: [0], priors: [1] },
     { shards: [1, 2], priors: [6 / 8, 2 / 8] },
     { shards: [], priors: [] },
   ];
-  await compare(device, open, withShards(randomBatch(4), active));
+  await compare(device, openExperts, withShards(randomBatch(4), active));
+}
+
+async function openBase(device: Device): Promise<Trainer> {
+  return baseTrainer(device, await smallModel());
+}
+
+async function openExperts(device: Device): Promise<Trainer> {
+  return expertTrainer(device, await smallModel());
 }
 
 async function compare(device: Device, open: (on: Device) => Promise<Trainer>, batch: Batch): Promise<void> {

@@ -3,10 +3,6 @@ import type { DeviceBuffer, Dispatch, Tensor } from '../device.ts';
 import { elementCount } from '../validate-dispatch.ts';
 import { shaderBindings } from './pipelines.ts';
 
-export interface GpuBuffer extends DeviceBuffer {
-  readonly gpuBuffer: GPUBuffer;
-}
-
 /** Of tensors in their buffers, and of a dispatch's params in the uniform buffer. Every WebGPU device takes 256. */
 export const ALIGNMENT = 256;
 
@@ -15,12 +11,14 @@ export function encodeDispatches(
   device: GPUDevice,
   dispatches: readonly Dispatch[],
   pipelines: readonly GPUComputePipeline[],
+  buffers: ReadonlyMap<DeviceBuffer, GPUBuffer>,
   temporary: GPUBuffer[],
 ): GPUCommandBuffer {
   const uniforms = writeParams(device, dispatches);
   temporary.push(uniforms);
   const encoder = device.createCommandEncoder();
   let pass: GPUComputePassEncoder | null = null;
+  const gpuBuffer = ({ buffer }: Tensor): GPUBuffer => buffers.get(buffer)!;
   /** A copy of tensors, one after the other, made between the dispatches before and after. */
   const copyOf = (tensors: readonly Tensor[]): GPUBuffer => {
     pass?.end();
@@ -85,10 +83,6 @@ function writeParams(device: GPUDevice, dispatches: readonly Dispatch[]): GPUBuf
 
 function isWritten({ kernel, bindings }: Dispatch, buffer: DeviceBuffer): boolean {
   return kernel.bindings.some(({ name, access }) => access !== 'read' && bindings[name]!.buffer === buffer);
-}
-
-function gpuBuffer(tensor: Tensor): GPUBuffer {
-  return (tensor.buffer as GpuBuffer).gpuBuffer;
 }
 
 function byteSize(tensor: Tensor): number {

@@ -10,7 +10,7 @@ import { InternalError } from '../../base/errors.ts';
 import { invariant } from '../../base/invariant.ts';
 import type { Device, DeviceBuffer, DeviceMemory, Dispatch } from '../device.ts';
 import { validateDispatch } from '../validate-dispatch.ts';
-import { ALIGNMENT, encodeDispatches, type GpuBuffer } from './encode.ts';
+import { ALIGNMENT, encodeDispatches } from './encode.ts';
 import { createPipelines, type LoadShader, type Pipelines } from './pipelines.ts';
 
 export interface WebgpuDeviceOptions {
@@ -46,7 +46,7 @@ export class WebgpuDevice implements Device {
   readonly #device: GPUDevice;
   readonly #pipelines: Pipelines;
   readonly #memoryBytes: number;
-  readonly #buffers = new Set<DeviceBuffer>();
+  readonly #buffers = new Map<DeviceBuffer, GPUBuffer>();
   #tail: Promise<unknown> = Promise.resolve();
   #allocatedBytes = 0;
   #peakBytes = 0;
@@ -72,15 +72,15 @@ export class WebgpuDevice implements Device {
     }
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const gpuBuffer = this.#device.createBuffer({ size, usage, label });
-    const buffer: GpuBuffer = { byteLength, bank: 0, label, gpuBuffer };
-    this.#buffers.add(buffer);
+    const buffer: DeviceBuffer = { byteLength, bank: 0, label };
+    this.#buffers.set(buffer, gpuBuffer);
     this.#allocatedBytes += size;
     this.#peakBytes = Math.max(this.#peakBytes, this.#allocatedBytes);
     return buffer;
   }
 
   free(buffer: DeviceBuffer): void {
-    const { gpuBuffer } = this.#own(buffer);
+    const gpuBuffer = this.#own(buffer);
     this.#buffers.delete(buffer);
     this.#allocatedBytes -= gpuBuffer.size;
     // Work that was submitted before may still wait in the queue.
@@ -88,18 +88,21 @@ export class WebgpuDevice implements Device {
   }
 
   write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): Promise<void> {
-    const { gpuBuffer, label } = this.#own(buffer);
-    invariant(byteOffset % 4 === 0 && data.byteLength % 4 === 0, `write of "${label}" is not aligned to 4`);
-    invariant(byteOffset + data.byteLength <= buffer.byteLength, `write past the end of "${label}"`);
+    const gpuBuffer = this.#own(buffer);
+    invariant(
+      byteOffset % 4 === 0 && data.byteLength % 4 === 0,
+      `write of "${buffer.label}" is not aligned to 4`,
+    );
+    invariant(byteOffset + data.byteLength <= buffer.byteLength, `write past the end of "${buffer.label}"`);
     return this.#enqueue(async () =>
       this.#device.queue.writeBuffer(gpuBuffer, byteOffset, unsharedBytes(data)),
     );
   }
 
   read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
-    const { gpuBuffer, label } = this.#own(buffer);
-    invariant(byteOffset % 4 === 0 && byteLength % 4 === 0, `read of "${label}" is not aligned to 4`);
-    invariant(byteOffset + byteLength <= buffer.byteLength, `read past the end of "${label}"`);
+    const gpuBuffer = this.#own(buffer);
+    invariant(byteOffset % 4 === 0 && byteLength % 4 === 0, `read of "${buffer.label}" is not aligned to 4`);
+    invariant(byteOffset + byteLength <= buffer.byteLength, `read past the end of "${buffer.label}"`);
     return this.#enqueue(async () => {
       const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
       const landing = this.#device.createBuffer({ size: byteLength, usage });
@@ -114,15 +117,17 @@ export class WebgpuDevice implements Device {
   }
 
   async submit(dispatches: readonly Dispatch[]): Promise<void> {
+    // As they are now: a caller may free a buffer before its turn comes, and it is destroyed after that.
+    const buffers = new Map<DeviceBuffer, GPUBuffer>();
     for (const dispatch of dispatches) {
       validateDispatch(dispatch, ALIGNMENT);
-      for (const { buffer } of Object.values(dispatch.bindings)) this.#own(buffer);
+      for (const { buffer } of Object.values(dispatch.bindings)) buffers.set(buffer, this.#own(buffer));
     }
     await this.#enqueue(async () => {
       const pipelines = await Promise.all(dispatches.map(({ kernel }) => this.#pipelines.get(kernel)));
       for (let from = 0; from < dispatches.length; from += MAX_DISPATCHES) {
         const to = from + MAX_DISPATCHES;
-        await this.#run(dispatches.slice(from, to), pipelines.slice(from, to));
+        await this.#run(dispatches.slice(from, to), pipelines.slice(from, to), buffers);
       }
     });
   }
@@ -148,12 +153,16 @@ export class WebgpuDevice implements Device {
     this.#lost = `${reason}: ${message}`;
   }
 
-  async #run(dispatches: readonly Dispatch[], pipelines: readonly GPUComputePipeline[]): Promise<void> {
+  async #run(
+    dispatches: readonly Dispatch[],
+    pipelines: readonly GPUComputePipeline[],
+    buffers: ReadonlyMap<DeviceBuffer, GPUBuffer>,
+  ): Promise<void> {
     const device = this.#device;
     device.pushErrorScope('out-of-memory');
     device.pushErrorScope('validation');
     const temporary: GPUBuffer[] = [];
-    device.queue.submit([encodeDispatches(device, dispatches, pipelines, temporary)]);
+    device.queue.submit([encodeDispatches(device, dispatches, pipelines, buffers, temporary)]);
     const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
     await device.queue.onSubmittedWorkDone();
     for (const buffer of temporary) buffer.destroy();
@@ -168,9 +177,10 @@ export class WebgpuDevice implements Device {
     return result;
   }
 
-  #own(buffer: DeviceBuffer): GpuBuffer {
-    invariant(this.#buffers.has(buffer), `"${buffer.label}" is not a buffer of this device, or was freed`);
-    return buffer as GpuBuffer;
+  #own(buffer: DeviceBuffer): GPUBuffer {
+    const gpuBuffer = this.#buffers.get(buffer);
+    invariant(gpuBuffer, `"${buffer.label}" is not a buffer of this device, or was freed`);
+    return gpuBuffer;
   }
 
   #checkOpen(closing = false): void {
@@ -180,7 +190,7 @@ export class WebgpuDevice implements Device {
 }
 
 /** Dawn's `writeBuffer` crashes the process on a view of shared memory. */
-function unsharedBytes(data: ArrayBufferView): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : bytes.slice();
+function unsharedBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array<ArrayBuffer> {
+  if (buffer instanceof ArrayBuffer) return new Uint8Array(buffer, byteOffset, byteLength);
+  return new Uint8Array(buffer, byteOffset, byteLength).slice();
 }
