@@ -67,7 +67,7 @@ export function createApp(context: HostContext, options: { secret?: string }): H
     return c.json(modelList([BASE_MODEL, ...[...specialties].sort().map(pinnedModelName)], startedAt));
   });
   app.post('/v1/chat/completions', async (c) => {
-    const request = parseChatRequest(await readJson(c));
+    const request = parseChatRequest(await readJson(c), context.samplingDefaults);
     return serve(context, c, request.stream, (visit) => {
       const id = crypto.randomUUID();
       const answer = startChat(context, request, visit.signal);
@@ -78,7 +78,7 @@ export function createApp(context: HostContext, options: { secret?: string }): H
     });
   });
   app.post('/v1/completions', async (c) => {
-    const request = parseCompletionRequest(await readJson(c));
+    const request = parseCompletionRequest(await readJson(c), context.samplingDefaults);
     return serve(context, c, request.stream, (visit) => {
       const id = crypto.randomUUID();
       const run = startCompletion(context, request, visit.signal, 0);

@@ -6,6 +6,7 @@ import { CallerError } from '../base/errors.ts';
 import { silentLogger, type Logger } from '../base/logger.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { ChatEncoder } from '../model/chat-template.ts';
+import type { SamplingDefaults } from '../model/sampling-defaults.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { Admission } from './admission.ts';
 import { createAnnouncer, type Announcer } from './announcer.ts';
@@ -26,6 +27,8 @@ export interface HostOptions {
   /** Label of the metrics. */
   readonly modelName?: string;
   readonly defaultMaxTokens?: number;
+  /** Sampling of requests that do not say, from the model's generation_config.json. */
+  readonly samplingDefaults?: SamplingDefaults;
   readonly heartbeatMs?: number;
   readonly templateVariables?: Readonly<Record<string, unknown>>;
   /** How long `close` waits for running answers before it cancels them. */
@@ -68,6 +71,7 @@ export function createHost(options: HostOptions): Host {
     admission: new Admission(),
     metrics: createMetrics({ engine, shards, modelName: options.modelName ?? 'sparsedoctor' }),
     defaultMaxTokens: options.defaultMaxTokens ?? 512,
+    samplingDefaults: options.samplingDefaults ?? {},
     heartbeatMs: options.heartbeatMs ?? 1000,
     templateVariables: options.templateVariables ?? {},
   };

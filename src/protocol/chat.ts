@@ -3,7 +3,13 @@ import { z } from 'zod';
 import { CallerError } from '../base/errors.ts';
 import { limits } from './limits.ts';
 import { parseWith } from './parse.ts';
-import { commonFields, rejectUnless, toCommonRequest, type CommonRequest } from './request-fields.ts';
+import {
+  commonFields,
+  rejectUnless,
+  toCommonRequest,
+  type CommonRequest,
+  type SamplingFields,
+} from './request-fields.ts';
 import type { Usage } from './usage.ts';
 
 type Role = 'system' | 'user' | 'assistant';
@@ -95,9 +101,9 @@ const chatRequestSchema = z.looseObject({
 });
 
 /** Validates a parsed JSON body. Throws `CallerError` with `param`. */
-export function parseChatRequest(body: unknown): ChatRequest {
+export function parseChatRequest(body: unknown, defaults?: Partial<SamplingFields>): ChatRequest {
   const fields = parseWith(chatRequestSchema, body, 'request body');
-  const common = toCommonRequest(fields);
+  const common = toCommonRequest(fields, defaults);
   rejectUnless(
     fields.response_format?.type ?? 'text',
     'text',

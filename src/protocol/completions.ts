@@ -4,7 +4,13 @@ import { CallerError } from '../base/errors.ts';
 import type { FinishReason } from './chat.ts';
 import { limits } from './limits.ts';
 import { parseWith } from './parse.ts';
-import { commonFields, rejectUnless, toCommonRequest, type CommonRequest } from './request-fields.ts';
+import {
+  commonFields,
+  rejectUnless,
+  toCommonRequest,
+  type CommonRequest,
+  type SamplingFields,
+} from './request-fields.ts';
 import type { Usage } from './usage.ts';
 
 export interface CompletionRequest extends CommonRequest {
@@ -64,9 +70,9 @@ const completionRequestSchema = z.looseObject({
 });
 
 /** Validates a parsed JSON body. Throws `CallerError` with `param`. */
-export function parseCompletionRequest(body: unknown): CompletionRequest {
+export function parseCompletionRequest(body: unknown, defaults?: Partial<SamplingFields>): CompletionRequest {
   const fields = parseWith(completionRequestSchema, body, 'request body');
-  const common = toCommonRequest(fields);
+  const common = toCommonRequest(fields, defaults);
   rejectUnless(fields.best_of ?? 1, 1, 'best_of', 'best_of is not supported: leave it out');
   rejectUnless(fields.suffix ?? '', '', 'suffix', 'suffix is not supported: leave it out');
   const prompts = toPrompts(fields.prompt);

@@ -6,7 +6,7 @@ import { limits } from './limits.ts';
 import type { ShardUse } from './shards.ts';
 
 /** How the next token is chosen. Names and ranges are OpenAI's; `topK`, `minP`, `repetitionPenalty` are vLLM's. */
-interface SamplingFields {
+export interface SamplingFields {
   readonly temperature: number;
   readonly topP: number;
   readonly topK: number;
@@ -63,7 +63,8 @@ export const commonFields = {
 const commonSchema = z.looseObject(commonFields);
 export type CommonFields = z.output<typeof commonSchema>;
 
-export function toCommonRequest(fields: CommonFields): CommonRequest {
+/** `defaults`: the model's own way of sampling, where the request does not say. */
+export function toCommonRequest(fields: CommonFields, defaults: Partial<SamplingFields> = {}): CommonRequest {
   rejectUnless(fields.n ?? 1, 1, 'n', 'Only one choice per request is supported: send n=1 or leave it out');
   if (Object.keys(fields.logit_bias ?? {}).length > 0) {
     throw new CallerError('unsupported_value', 'logit_bias is not supported: leave it out.', {
@@ -77,13 +78,13 @@ export function toCommonRequest(fields: CommonFields): CommonRequest {
     stream: fields.stream ?? false,
     includeUsage: fields.stream_options?.include_usage ?? false,
     sampling: {
-      temperature: fields.temperature ?? 1,
-      topP: fields.top_p ?? 1,
-      topK: Math.max(0, fields.top_k ?? 0),
-      minP: fields.min_p ?? 0,
+      temperature: fields.temperature ?? defaults.temperature ?? 1,
+      topP: fields.top_p ?? defaults.topP ?? 1,
+      topK: Math.max(0, fields.top_k ?? defaults.topK ?? 0),
+      minP: fields.min_p ?? defaults.minP ?? 0,
       presencePenalty: fields.presence_penalty ?? 0,
       frequencyPenalty: fields.frequency_penalty ?? 0,
-      repetitionPenalty: fields.repetition_penalty ?? 1,
+      repetitionPenalty: fields.repetition_penalty ?? defaults.repetitionPenalty ?? 1,
       seed: fields.seed ?? undefined,
     },
     stop: typeof stop === 'string' ? [stop] : stop,
