@@ -37,7 +37,6 @@ export const leaseIdSchema = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 export const hostExtensionSchema = z.strictObject({
   shards: z.array(shardUseSchema).max(MAX_SHARDS_PER_REQUEST),
 });
-export type HostExtension = z.infer<typeof hostExtensionSchema>;
 
 /** Body of `POST /v1/hosts`. */
 export const hostAnnouncementSchema = z.object({

@@ -14,7 +14,7 @@ export const specialtyProbabilitySchema = z.object({
 export type SpecialtyProbability = z.infer<typeof specialtyProbabilitySchema>;
 
 /** Answer of `POST /v1/route`: all specialties, best first, and the shards that a request would use now. */
-export const routeResponseSchema = z.object({
+const routeResponseSchema = z.object({
   specialties: z.array(specialtyProbabilitySchema),
   shards: z.array(shardUseSchema),
   /** Which implementation answered. */

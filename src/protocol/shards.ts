@@ -10,10 +10,10 @@ export { shardVersionSchema, specialtySchema };
 export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits');
 
 /** Names the frozen base model that a shard was trained on; written by the model part, only compared here. */
-export const fingerprintSchema = sha256Schema;
+export const fingerprintSchema = z.string().regex(/^[0-9a-f]{64}$/, 'the fingerprint of a base model');
 
 /** Priors are eighths, so that equal routes are equal cache keys. */
-export const PRIOR_STEPS = 8;
+const PRIOR_STEPS = 8;
 /** Most shards that one request may combine. */
 export const MAX_SHARDS_PER_REQUEST = 3;
 /** Largest shard file that the registry takes. */
@@ -43,7 +43,7 @@ export type ShardIdentity = z.infer<typeof shardIdentitySchema>;
 export const shardStateSchema = z.enum(['published', 'staged', 'active', 'retired']);
 export type ShardState = z.infer<typeof shardStateSchema>;
 
-export const shardVersionInfoSchema = z.object({
+const shardVersionInfoSchema = z.object({
   version: shardVersionSchema,
   state: shardStateSchema,
   sha256: sha256Schema,
@@ -54,7 +54,6 @@ export const shardVersionInfoSchema = z.object({
   /** Live hosts that hold this version. */
   hosts: z.number().int().nonnegative(),
 });
-export type ShardVersionInfo = z.infer<typeof shardVersionInfoSchema>;
 
 /** Answer of `GET /v1/shards`. */
 export const shardListSchema = z.object({

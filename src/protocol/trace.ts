@@ -42,7 +42,7 @@ export function traceHeaders(trace: Partial<RoutingTrace>): Record<string, strin
 }
 
 /** JSON with everything outside printable ASCII escaped: header values carry nothing else safely. */
-export function asciiJson(value: unknown): string {
+function asciiJson(value: unknown): string {
   return JSON.stringify(value).replace(
     /[^\x20-\x7e]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -36,7 +36,7 @@ export type Reply =
 
 export type StreamEvent = Record<string, unknown>;
 
-export interface EventSource {
+interface EventSource {
   /** The next chunk; null after `[DONE]`. Throws HostFailure when the stream breaks off. */
   next(): Promise<StreamEvent | null>;
   /** Ends the request to the host. */
@@ -176,7 +176,7 @@ function isCallerType(error: { message: string; code: string }): boolean {
 }
 
 /** Whether a chunk says more than "here comes an answer". */
-export function hasToken(event: StreamEvent): boolean {
+function hasToken(event: StreamEvent): boolean {
   const choices = Array.isArray(event['choices']) ? event['choices'] : [];
   if (choices.length === 0) return false;
   return choices.some((choice: unknown) => {

@@ -16,7 +16,7 @@ import { receiveShard } from '../registry/receive-shard.ts';
 import type { ActivationResult } from '../registry/shard-registry.ts';
 import { forgetDirectory } from '../routing/directory.ts';
 
-export const SHARD_SHA256_HEADER = 'x-sparsedoctor-sha256';
+const SHARD_SHA256_HEADER = 'x-sparsedoctor-sha256';
 
 export async function listShards(context: Context<EdgeEnv>): Promise<Response> {
   return context.json(await registryOf(context.env).list());
