@@ -3,7 +3,7 @@ import type { KernelCase } from '../kernel.ts';
 import { createCaseRandom } from '../random-case.ts';
 import { randomRoutes, type CaseRoute } from '../random-routes.ts';
 
-export interface GateShape {
+interface GateShape {
   readonly title: string;
   readonly T: number;
   readonly C: number;
@@ -14,7 +14,7 @@ export interface GateShape {
 
 const BASE = { shards: [], topK: 0 };
 
-export const gateShapes: readonly GateShape[] = [
+const gateShapes: readonly GateShape[] = [
   { title: 'one token, one expert', T: 1, C: 1, K: 1, max_experts: 1, routes: [{ shards: [1], topK: 1 }] },
   { title: 'base only', T: 3, C: 8, K: 2, max_experts: 4, routes: [BASE] },
   { title: 'one shard', T: 9, C: 20, K: 2, max_experts: 4, routes: [{ shards: [4], topK: 2 }] },
@@ -43,7 +43,7 @@ export const gateShapes: readonly GateShape[] = [
 
 export const cases: readonly KernelCase[] = [...gateShapes.map(gateCase), tied()];
 
-export function gateCase({ title, T, C, K, max_experts, routes }: GateShape): KernelCase {
+function gateCase({ title, T, C, K, max_experts, routes }: GateShape): KernelCase {
   const random = createCaseRandom(T * C + K);
   const slots = max_experts + 5;
   return {

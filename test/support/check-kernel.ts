@@ -44,7 +44,7 @@ export async function checkKernel(
 }
 
 /** The reference in doubles. Outputs begin as garbage, so that one it forgets is seen. */
-export function runReference(spec: KernelSpec, { inputs, outputs, params }: KernelCase): ReferenceBindings {
+function runReference(spec: KernelSpec, { inputs, outputs, params }: KernelCase): ReferenceBindings {
   const bindings: Record<string, Float64Array | Uint32Array> = {};
   for (const { name, type, access } of spec.bindings) {
     if (access === 'write') {
