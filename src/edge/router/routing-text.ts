@@ -18,13 +18,15 @@ export function routingSegments(messages: readonly RouterMessage[], options: Con
   const last = turns.pop();
   if (last === undefined) return [];
   const earlier = options.earlierTurns > 0 ? turns.slice(-options.earlierTurns) : [];
-  return [
+  const segments = [
     { text: bounded(last, options.lastTurnCharacters), weight: 1 },
     ...earlier.map((text) => ({
       text: bounded(text, options.earlierTurnCharacters),
       weight: options.earlierTurnWeight,
     })),
   ];
+  // Punctuation alone says nothing, but the model would read something into it: no such row was in training.
+  return segments.filter(({ text }) => /[\p{L}\p{N}]/u.test(text));
 }
 
 /** Two thirds from the start and one from the end: long prompts tell the story first and ask at the end. */
