@@ -6,7 +6,7 @@ import type { ModelConfig } from '../model/config.ts';
 import type { Tokenizer, TokenizerFiles } from '../model/tokenizer.ts';
 import type { Device } from '../tensor/device.ts';
 import { readTensor, writeTensor } from '../tensor/tensors.ts';
-import { RowSampler, stackRows } from './batches.ts';
+import { RowSampler, requireRows, stackRows } from './batches.ts';
 import type { BaseRunConfig } from './config.ts';
 import { measureParts } from './data/corpus.ts';
 import type { PartSize } from './data/corpus.ts';
@@ -144,6 +144,7 @@ async function packed(
     seed: config.seed,
     learn: 'everything',
   });
+  requireRows(dataset, `The ${split} data`);
   return { dataset, parts: measureParts(corpus) };
 }
 

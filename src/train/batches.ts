@@ -1,7 +1,8 @@
 /** Batches from packed rows: shuffled anew each epoch from the seed, so that any step's batch can be found again. */
+import { CallerError } from '../base/errors.ts';
 import { createRandom } from '../base/random.ts';
 import { invariant } from '../base/invariant.ts';
-import type { PackedRow } from './data/packing.ts';
+import type { PackedDataset, PackedRow } from './data/packing.ts';
 import type { Batch } from './trainer.ts';
 
 export class RowSampler {
@@ -31,6 +32,15 @@ export class RowSampler {
   batch(step: number, B: number): number[] {
     return Array.from({ length: B }, (_, row) => this.at(step * B + row));
   }
+}
+
+/** Without a row there is nothing to learn, or no figure to report. */
+export function requireRows(dataset: PackedDataset, what: string): void {
+  if (dataset.rowCount > 0) return;
+  throw new CallerError(
+    'no_rows',
+    `${what} has nothing to learn: check the data directory and the run's JSON.`,
+  );
 }
 
 /** B rows side by side. */

@@ -1,6 +1,7 @@
 /** A run's folder: metrics as JSON lines, the exact state, and whole-file writes that a crash cannot tear. */
 import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CallerError } from '../base/errors.ts';
 import type { Device } from '../tensor/device.ts';
 import { readTensor, writeTensor } from '../tensor/tensors.ts';
 import { decodeRunState, encodeRunState } from './resume-file.ts';
@@ -31,11 +32,23 @@ export async function openRunFolder(
       await writeWhole(join(path, STATE), await encodeTrainer(device, trainer, run, 'exact'));
     },
     async resume() {
-      const bytes = await readFile(join(path, STATE)).catch(() => null);
-      if (bytes) await restoreTrainer(device, trainer, run, new Uint8Array(bytes));
+      const bytes = await readState(join(path, STATE));
+      if (bytes) await restoreTrainer(device, trainer, run, bytes);
       return trainer.step;
     },
   };
+}
+
+/** Null only where there is none: a state that cannot be read must not be written over by a run from the start. */
+async function readState(path: string): Promise<Uint8Array | null> {
+  try {
+    const { buffer, byteOffset, length } = await readFile(path);
+    return new Uint8Array(buffer, byteOffset, length);
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null;
+    const message = `${path} cannot be read: make it readable, or move it away to start anew.`;
+    throw new CallerError('unreadable_state', message, { param: path, cause });
+  }
 }
 
 export async function encodeTrainer(

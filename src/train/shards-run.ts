@@ -5,7 +5,7 @@ import type { Checkpoint } from '../model/checkpoint.ts';
 import type { Tokenizer, TokenizerFiles } from '../model/tokenizer.ts';
 import type { Device } from '../tensor/device.ts';
 import { writeTensor } from '../tensor/tensors.ts';
-import { RowSampler, stackRows } from './batches.ts';
+import { RowSampler, requireRows, stackRows } from './batches.ts';
 import type { ShardsRunConfig } from './config.ts';
 import { selectShardDocuments } from './data/corpus.ts';
 import type { EncodedCorpus } from './data/corpus.ts';
@@ -196,13 +196,15 @@ async function packSpecialties(
     tokenizerFiles,
     cachePath,
   });
-  return config.specialties.map((specialty) =>
-    packDataset(selectShardDocuments(corpus, specialty), {
+  return config.specialties.map((specialty) => {
+    const dataset = packDataset(selectShardDocuments(corpus, specialty), {
       rowLength: config.rowLength,
       seed: config.seed,
       learn: 'answers',
-    }),
-  );
+    });
+    requireRows(dataset, `The ${split} data of ${specialty}`);
+    return dataset;
+  });
 }
 
 async function initialise(device: Device, trainer: Trainer, config: ShardsRunConfig): Promise<void> {
