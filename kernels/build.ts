@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import asc from 'assemblyscript/asc';
+import { main as compile } from 'assemblyscript/asc';
 
 const here = import.meta.dirname;
 const out = join(here, '..', 'build', 'kernels');
@@ -18,13 +18,16 @@ const entries = folders.flatMap(({ name }) =>
 );
 const index = join(out, 'index.ts');
 const toKernels = '../../kernels';
-writeFileSync(index, entries.map((entry) => `export * from '${toKernels}/${entry.slice(2, -3)}';\n`).join(''));
+writeFileSync(
+  index,
+  entries.map((entry) => `export * from '${toKernels}/${entry.slice(2, -3)}';\n`).join(''),
+);
 
 for (const variant of ['simd', 'relaxed']) {
   const flags = ['-O3', '--noAssert', '--converge', '--runtime', 'stub', '--importMemory', '--sharedMemory'];
   const memory = ['--initialMemory', '1', '--maximumMemory', '65536'];
   const features = ['simd', 'threads', 'bulk-memory', ...(variant === 'relaxed' ? ['relaxed-simd'] : [])];
-  const { error, stderr } = await asc.main(
+  const { error } = await compile(
     [
       'build/kernels/index.ts',
       '--outFile',
@@ -35,10 +38,7 @@ for (const variant of ['simd', 'relaxed']) {
       ...memory,
       ...features.flatMap((feature) => ['--enable', feature]),
     ],
-    {},
+    { stderr: process.stderr },
   );
-  if (error) {
-    process.stderr.write(`${stderr.toString()}\n`);
-    throw error;
-  }
+  if (error) throw error;
 }

@@ -32,8 +32,8 @@ export function createRandom(seed: number): Random {
     shuffle<T>(items: T[]): T[] {
       for (let i = items.length - 1; i > 0; i--) {
         const j = integer(i + 1);
-        const held = items[i] as T;
-        items[i] = items[j] as T;
+        const held = items[i]!;
+        items[i] = items[j]!;
         items[j] = held;
       }
       return items;

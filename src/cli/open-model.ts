@@ -9,6 +9,7 @@ import { createChatEncoder, type ChatEncoder } from '../model/chat-template.ts';
 import { openCheckpoint } from '../model/checkpoint.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { fingerprint } from '../model/fingerprint.ts';
+import { parseSamplingDefaults, type SamplingDefaults } from '../model/sampling-defaults.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
 import { Transformer } from '../model/transformer.ts';
 import type { Device } from '../tensor/device.ts';
@@ -25,6 +26,7 @@ export interface OpenModel {
   readonly fingerprint: string;
   readonly tokenizer: Tokenizer;
   readonly chat: ChatEncoder;
+  readonly samplingDefaults: SamplingDefaults;
   readonly engine: Engine;
   readonly shards: ShardStore;
   /** Ends the engine and gives the device back. */
@@ -43,7 +45,11 @@ export async function openModel(
 ): Promise<OpenModel> {
   const checkpoint = await openCheckpoint(directorySource(settings.model));
   const { config } = checkpoint;
-  const tokenizer = await openTokenizer(settings.model);
+  const generationConfig = await readFile(join(settings.model, 'generation_config.json'), 'utf8').catch(
+    () => undefined,
+  );
+  const samplingDefaults = parseSamplingDefaults(generationConfig);
+  const tokenizer = await openTokenizer(settings.model, generationConfig);
   const chat = createChatEncoder(tokenizer);
   if (tokenizer.vocabularySize > config.vocabularySize) {
     const sizes = `${tokenizer.vocabularySize} tokens, the model ${config.vocabularySize}`;
@@ -70,18 +76,25 @@ export async function openModel(
       await engine.close();
       await device.dispose();
     };
-    return { device, config, fingerprint: baseFingerprint, tokenizer, chat, engine, shards, close };
+    return {
+      device,
+      config,
+      fingerprint: baseFingerprint,
+      tokenizer,
+      chat,
+      samplingDefaults,
+      engine,
+      shards,
+      close,
+    };
   } catch (error) {
     await device.dispose();
     throw error;
   }
 }
 
-async function openTokenizer(folder: string): Promise<Tokenizer> {
+async function openTokenizer(folder: string, generationConfig: string | undefined): Promise<Tokenizer> {
   const files = await readTokenizerFiles(folder);
-  const generationConfig = await readFile(join(folder, 'generation_config.json'), 'utf8').catch(
-    () => undefined,
-  );
   return createTokenizer(generationConfig === undefined ? files : { ...files, generationConfig });
 }
 

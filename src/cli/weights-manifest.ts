@@ -47,7 +47,7 @@ export async function describeWeights(folder: string, licence: string): Promise<
 
 /** The file beside it that says how a weight file was made, where it does not say so itself. */
 function describedIn(path: string): string {
-  const folder = path.split('/')[0] as string;
+  const [folder] = path.split('/');
   return folder === 'router' ? 'router/manifest.json' : `${folder}/run.json`;
 }
 

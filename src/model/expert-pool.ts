@@ -19,9 +19,26 @@ export interface ExpertPoolOptions {
 }
 
 /** A shard in the pool, with what a route needs to know of it. */
-export interface PooledShard extends ResidentShard {
+export class PooledShard implements ResidentShard {
+  readonly specialty: string;
+  readonly version: string;
+  readonly bytes: number;
   readonly slots: readonly number[];
   readonly topK: number;
+
+  constructor(name: { specialty: string; version: string }, bytes: number, slots: number[], topK: number) {
+    this.specialty = name.specialty;
+    this.version = name.version;
+    this.bytes = bytes;
+    this.slots = slots;
+    this.topK = topK;
+  }
+}
+
+/** The pool's own view of a shard that it handed out. */
+export function pooled(shard: ResidentShard): PooledShard {
+  invariant(shard instanceof PooledShard, `${shard.specialty} was not loaded by a pool`);
+  return shard;
 }
 
 export class ExpertPool {
@@ -79,12 +96,12 @@ export class ExpertPool {
       this.#free.push(...slots);
       throw error;
     }
-    return { specialty, version, bytes, slots, topK };
+    return new PooledShard({ specialty, version }, bytes, slots, topK);
   }
 
   /** Frees a shard's slots. The caller has seen its last request end. */
   unload(shard: ResidentShard): void {
-    const { slots } = shard as PooledShard;
+    const { slots } = pooled(shard);
     invariant(!slots.some((slot) => this.#free.includes(slot)), 'a shard was unloaded twice');
     this.#free.push(...slots);
     this.#free.sort((a, b) => a - b);

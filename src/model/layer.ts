@@ -68,8 +68,8 @@ function attention(
   const { rmsNormEpsilon: epsilon, headSize: D, heads: H, keyValueHeads: KV } = config;
   const { normed, queryRaw, keyRaw, query, key, value, inverse, positions, sequences } = step;
   const pages = { page_table: pageTable, sequences, positions, k_pages: cache.keys, v_pages: cache.values };
-  const T = positions.shape[0] as number;
-  const paging = { T, page_size: pageSize, max_pages: pageTable.shape[1] as number };
+  const T = positions.shape[0]!;
+  const paging = { T, page_size: pageSize, max_pages: pageTable.shape[1]! };
   return [
     ops.rmsNorm(step.residual, weight(names.inputNorm), normed, inverse, epsilon),
     ops.linear(normed, weight(names.query), queryRaw),
@@ -79,7 +79,11 @@ function attention(
     ops.rmsNorm(keyRaw, weight(names.keyNorm), key, inverse, epsilon),
     ops.rope(query, positions, step.ropeTable, D, 1),
     ops.rope(key, positions, step.ropeTable, D, 1),
-    { kernel: kernels.kvWrite, bindings: { k: key, v: value, ...pages }, params: { ...paging, width: KV * D } },
+    {
+      kernel: kernels.kvWrite,
+      bindings: { k: key, v: value, ...pages },
+      params: { ...paging, width: KV * D },
+    },
     {
       kernel: kernels.attention,
       bindings: { q: query, o: step.attended, ...pages },
@@ -121,6 +125,13 @@ function adapt(
   const names = expertNames(layer);
   return [
     expertShrink(x, experts.tensor(names.a(linear)), choice.slots, expertHidden),
-    expertExpand(expertHidden, experts.tensor(names.b(linear)), choice.slots, choice.weights, experts.scales, y),
+    expertExpand(
+      expertHidden,
+      experts.tensor(names.b(linear)),
+      choice.slots,
+      choice.weights,
+      experts.scales,
+      y,
+    ),
   ];
 }

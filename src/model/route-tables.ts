@@ -1,7 +1,7 @@
 /** Routes of a batch as the tables that `kernels/expert_gate` reads. */
 import { NONE } from '../../kernels/kernel.ts';
 import { invariant } from '../base/invariant.ts';
-import type { PooledShard } from './expert-pool.ts';
+import { pooled } from './expert-pool.ts';
 import type { Route } from './runner.ts';
 
 /** Weight of the edge router's prior in the token router: a_e += β · log p_s. */
@@ -22,7 +22,7 @@ export interface RouteTables {
 
 /** Priors are renormalised over a route's shards; k is the largest top_k among them, at most 4. */
 export function buildRouteTables(routes: readonly Route[]): RouteTables {
-  const lists = routes.map((route) => route.shards.map((entry) => entry.shard as PooledShard));
+  const lists = routes.map((route) => route.shards.map((entry) => pooled(entry.shard)));
   const sizes = lists.map((shards) => shards.reduce((sum, shard) => sum + shard.slots.length, 0));
   const maxExperts = Math.max(1, ...sizes);
   const tables = {
@@ -36,8 +36,8 @@ export function buildRouteTables(routes: readonly Route[]): RouteTables {
     let at = index * maxExperts;
     for (const [segment, { shard, prior }] of route.shards.entries()) {
       invariant(prior > 0, 'a prior must be positive');
-      const { slots, topK } = shard as PooledShard;
-      tables.topKs[index] = Math.min(MAX_TOP_K, Math.max(tables.topKs[index] as number, topK));
+      const { slots, topK } = pooled(shard);
+      tables.topKs[index] = Math.min(MAX_TOP_K, Math.max(tables.topKs[index]!, topK));
       for (const slot of slots) {
         tables.slots[at] = slot;
         tables.segments[at] = segment;

@@ -269,7 +269,7 @@ function viewStep(full: StepTensors, T: number, K: number, tables: RouteTables):
     gate: rows(full.gate),
     up: rows(full.up),
     activated: rows(full.activated),
-    expertHidden: { ...full.expertHidden, shape: [T, K, full.expertHidden.shape[2] as number] },
+    expertHidden: { ...full.expertHidden, shape: [T, K, full.expertHidden.shape[2]!] },
     choice,
     routes,
   };

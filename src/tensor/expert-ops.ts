@@ -29,7 +29,7 @@ export interface GateTensors {
   readonly weights: Tensor;
 }
 
-const dim = (tensor: Tensor, index: number): number => tensor.shape.at(index) as number;
+const dim = (tensor: Tensor, index: number): number => tensor.shape.at(index)!;
 
 export function expertGate(x: Tensor, router: Tensor, routes: RouteTensors, gate: GateTensors): Dispatch {
   return {

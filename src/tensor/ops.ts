@@ -6,7 +6,7 @@ import { kernels } from '../../kernels/index.ts';
 import type { Dispatch, Tensor } from './device.ts';
 import { elements } from './tensors.ts';
 
-const dim = (tensor: Tensor, index: number): number => tensor.shape.at(index) as number;
+const dim = (tensor: Tensor, index: number): number => tensor.shape.at(index)!;
 const rowsOf = (tensor: Tensor): number => elements(tensor.shape) / dim(tensor, -1);
 
 /** y [T, out] (+)= x [T, in] wᵀ, w [out, in]. */

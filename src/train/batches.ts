@@ -25,7 +25,7 @@ export class RowSampler {
       createRandom(this.#seed + epoch * 7919).shuffle(this.#order);
       this.#epoch = epoch;
     }
-    return this.#order[index % this.#rows] as number;
+    return this.#order[index % this.#rows]!;
   }
 
   /** Rows of a step's batch of B. */

@@ -27,7 +27,7 @@ export function initialExpertTensor(name: string, shape: readonly number[], rand
   const length = elements(shape);
   if (name.endsWith('lora_B')) return new Float32Array(length);
   if (name.endsWith('lora_A')) {
-    const bound = 1 / Math.sqrt(shape.at(-1) as number);
+    const bound = 1 / Math.sqrt(shape.at(-1)!);
     return Float32Array.from({ length }, () => (2 * random.uniform() - 1) * bound);
   }
   return normal(length, STANDARD_DEVIATION, random);

@@ -98,7 +98,7 @@ function packFirst(values: Float32Array): { codes: Uint8Array; scales: Float32Ar
 }
 
 function unpackFirst(codes: Uint8Array, scales: Float32Array): Float32Array {
-  return Float32Array.from(codes, (code, i) => (code - 128) * (scales[Math.floor(i / BLOCK)] as number));
+  return Float32Array.from(codes, (code, i) => (code - 128) * scales[Math.floor(i / BLOCK)]!);
 }
 
 function packSecond(values: Float32Array): Uint8Array {

@@ -70,7 +70,7 @@ export async function restoreTrainer(
   bytes: Uint8Array,
 ): Promise<void> {
   const { whole } = trainer.network.trained;
-  const state = await decodeRunState(bytes, run, whole.shape[0] as number);
+  const state = await decodeRunState(bytes, run, whole.shape[0]!);
   await writeTensor(device, whole, state.weights);
   await writeTensor(device, trainer.optimizer.first, state.first);
   await writeTensor(device, trainer.optimizer.second, state.second);

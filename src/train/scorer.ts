@@ -94,7 +94,7 @@ export class Scorer {
     let done = 0;
     for (let from = 0; from < rows.length; from += B) {
       const part = rows.slice(from, from + B);
-      const full = Array.from({ length: B }, (_, row) => part[row] ?? (part[0] as WindowRow));
+      const full = Array.from({ length: B }, (_, row) => part[row] ?? part[0]!);
       const routes = batchRoutes(
         full.map((row) => row.active),
         T,
@@ -105,7 +105,7 @@ export class Scorer {
       const losses = await scoreBatch(this.#device, this.#network, batch);
       for (const [index, row] of part.entries()) {
         for (const { window, at } of row.places) {
-          const length = (windows[window] as ScoringWindow).ids.length;
+          const length = windows[window]!.ids.length;
           const start = index * T + at;
           for (const loss of losses.subarray(start, start + length))
             sums[window] = (sums[window] ?? 0) + loss;
@@ -134,7 +134,7 @@ function packWindows(
   const order = windows.map((_, index) => index);
   order.sort((a, b) => (windows[b]?.ids.length ?? 0) - (windows[a]?.ids.length ?? 0));
   for (const window of order) {
-    const { length } = (windows[window] as ScoringWindow).ids;
+    const { length } = windows[window]!.ids;
     invariant(length <= T, `a window of ${length} tokens; rows have ${T}`);
     const shards = active[window] ?? NO_SHARDS;
     const key = JSON.stringify(shards);
@@ -154,7 +154,7 @@ function layOut(row: WindowRow, windows: readonly ScoringWindow[], T: number): P
   const positions = new Uint32Array(T);
   const starts = Uint32Array.from({ length: T }, (_, at) => at);
   for (const { window, at } of row.places) {
-    const { ids, mask } = windows[window] as ScoringWindow;
+    const { ids, mask } = windows[window]!;
     for (const [i, id] of ids.entries()) {
       tokens[at + i] = id;
       positions[at + i] = i;

@@ -32,7 +32,7 @@ export async function exportShards(
   const files = new Map<string, Uint8Array>();
   for (const [index, specialty] of config.specialties.entries()) {
     const part = (name: string): Float32Array => {
-      const all = values.get(name) as Float32Array;
+      const all = values.get(name)!;
       const size = all.length / config.specialties.length;
       return all.subarray(index * size, (index + 1) * size);
     };

@@ -77,7 +77,7 @@ export function batchRoutes(
       for (let expert = 0; expert < pool.experts; expert++, at++) {
         routes.slots[at] = shard * pool.experts + expert;
         routes.segments[at] = segment;
-        routes.priors[at] = Math.log(active.priors[segment] as number);
+        routes.priors[at] = Math.log(active.priors[segment]!);
       }
     }
   }

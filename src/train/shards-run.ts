@@ -66,9 +66,7 @@ export async function runShards(request: ShardsRunRequest): Promise<ShardsRun> {
   const folder = await openRunFolder(request.folder, run, device, trainer);
   const step = await folder.resume();
   const { steps: totalSteps } = config.optimiser;
-  const rows = Object.fromEntries(
-    config.specialties.map((name, shard) => [name, (train[shard] as PackedDataset).rowCount]),
-  );
+  const rows = Object.fromEntries(config.specialties.map((name, shard) => [name, train[shard]!.rowCount]));
   request.onStart({ rows, step, totalSteps });
   const samplers = train.map((dataset, shard) => new RowSampler(dataset.rowCount, config.seed + shard));
   let validation: number | null = null;
@@ -139,7 +137,7 @@ function trainingBatch(
     const shard = turn % pool.shards;
     active.push(drawActiveShards(shard, pool, config.activeShards, random));
     const place = samplers[shard]?.at(Math.floor(turn / pool.shards)) ?? 0;
-    return (datasets[shard] as PackedDataset).row(place);
+    return datasets[shard]!.row(place);
   });
   const shape = poolShape(pool, config.rank, config.rows);
   return { ...stackRows(rows), routes: batchRoutes(active, config.rowLength, pool, shape) };
@@ -164,7 +162,7 @@ async function meanLoss(
   for (let from = 0; from < jobs.length; from += config.rows) {
     const part = jobs.slice(from, from + config.rows);
     // The last batch is filled up with rows that are not counted.
-    const full = Array.from({ length: config.rows }, (_, row) => part[row] ?? (part[0] as (typeof jobs)[0]));
+    const full = Array.from({ length: config.rows }, (_, row) => part[row] ?? part[0]!);
     const losses = await trainer.score({
       ...stackRows(full.map(({ dataset, row }) => dataset.row(row))),
       routes: batchRoutes(
@@ -214,7 +212,7 @@ async function initialise(device: Device, trainer: Trainer, config: ShardsRunCon
     await writeTensor(device, tensor, initialExpertTensor(name, tensor.shape, random));
   }
   if (scales) {
-    const scale = new Float32Array(scales.shape[0] as number).fill(config.alpha / config.rank);
+    const scale = new Float32Array(scales.shape[0]!).fill(config.alpha / config.rank);
     await writeTensor(device, scales, scale);
   }
 }

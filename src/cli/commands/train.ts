@@ -13,6 +13,7 @@ import { runShards } from '../../train/shards-run.ts';
 import { readTokenizerTexts } from '../../train/tokenizer/tokenizer-texts.ts';
 import { trainTokenizer } from '../../train/tokenizer/train-tokenizer.ts';
 import type { StepResult } from '../../train/trainer.ts';
+import type { Device } from '../../tensor/device.ts';
 import { createWasmDevice } from '../../tensor/wasm/node.ts';
 import { directorySource } from '../directory-source.ts';
 import { openTokenizer } from '../files.ts';
@@ -103,10 +104,11 @@ async function trainShards(runFile: string, options: ShardsOptions): Promise<voi
       for (const [name, count] of Object.entries(rows)) process.stderr.write(`${name}: ${count} rows\n`);
       progress.start(step, totalSteps);
     },
-    onStep: progress.step,
+    onStep: (step, result, validation) => progress.step(step, result, validation),
     signal: interruptSignal(),
   });
   progress.stop();
+  if (trainer.step < config.optimiser.steps) return stopEarly(device, trainer.step);
   const origin = { baseFingerprint, created: new Date(), run, licence: options.licence };
   const shards = await exportShards(device, trainer, checkpoint.config, config, origin);
   for (const [specialty, bytes] of shards) {
@@ -136,10 +138,11 @@ async function trainBase(runFile: string, options: TrainOptions): Promise<void> 
       process.stderr.write(`${rows} rows of ${config.rowLength} tokens; ${device.description}\n`);
       progress.start(step, totalSteps);
     },
-    onStep: progress.step,
+    onStep: (step, result, validation) => progress.step(step, result, validation),
     signal: interruptSignal(),
   });
   progress.stop();
+  if (run.trainer.step < config.optimiser.steps) return stopEarly(device, run.trainer.step);
   for (const [name, bytes] of Object.entries(await exportBase(device, run.trainer, run.model))) {
     await writeWhole(join(options.out, name), bytes);
   }
@@ -147,6 +150,12 @@ async function trainBase(runFile: string, options: TrainOptions): Promise<void> 
   await writeWhole(join(options.out, 'resume.safetensors'), resume);
   await device.dispose();
   process.stderr.write(`${run.tokens} tokens seen; wrote ${options.out}/model.safetensors\n`);
+}
+
+/** What is half trained stays in the run's folder. */
+async function stopEarly(device: Device, step: number): Promise<void> {
+  await device.dispose();
+  process.stderr.write(`stopped at step ${step}; the same command goes on from there\n`);
 }
 
 /** First Ctrl-C ends after this step and saves; a second one ends at once. */

@@ -3,4 +3,5 @@ import { workerData } from 'node:worker_threads';
 import { runThread } from './thread.ts';
 import type { ThreadStart } from './command-stream.ts';
 
-runThread(workerData as ThreadStart);
+const start: ThreadStart = workerData;
+runThread(start);

@@ -27,7 +27,7 @@ export function runThread(start: ThreadStart): void {
     const commands = Atomics.load(control, CONTROL.commands);
     let at = 0;
     for (let command = 0; command < commands; command++) {
-      const count = stream[at + 4] as number;
+      const count = stream[at + 4]!;
       try {
         runCommand(stream, at, count, counters, command, banks);
       } catch {
@@ -45,9 +45,19 @@ export function runThread(start: ThreadStart): void {
 
 function openBank(start: ThreadStart, bank: BankStart): Bank {
   const instance = new WebAssembly.Instance(start.module, { env: { memory: bank.memory } });
-  const exported = instance.exports as Record<string, KernelFunction>;
-  exported['set_scratch']?.(bank.scratch[start.thread] as number);
-  return { memory: bank.memory, functions: start.functions.map((name) => exported[name] as KernelFunction) };
+  exportedFunction(instance, 'set_scratch')(bank.scratch[start.thread]!);
+  const functions = start.functions.map((name) => exportedFunction(instance, name));
+  return { memory: bank.memory, functions };
+}
+
+function exportedFunction({ exports }: WebAssembly.Instance, name: string): KernelFunction {
+  const found: unknown = exports[name];
+  if (!isKernelFunction(found)) throw new Error(`the module has no ${name}: build the kernels anew`);
+  return found;
+}
+
+function isKernelFunction(value: unknown): value is KernelFunction {
+  return typeof value === 'function';
 }
 
 function runCommand(
@@ -58,15 +68,15 @@ function runCommand(
   command: number,
   banks: readonly Bank[],
 ): void {
-  const kernel = stream[at] as number;
-  const bank = banks[stream[at + 1] as number] as Bank;
+  const kernel = stream[at]!;
+  const bank = banks[stream[at + 1]!]!;
   if (kernel === COPY) {
     if (Atomics.add(counters, command, 1) === 0) copyAcross(stream, at, bank, banks);
     return;
   }
-  const items = stream[at + 2] as number;
-  const grain = stream[at + 3] as number;
-  const run = bank.functions[kernel] as KernelFunction;
+  const items = stream[at + 2]!;
+  const grain = stream[at + 3]!;
+  const run = bank.functions[kernel]!;
   const args = Array.from(stream.subarray(at + HEADER, at + HEADER + count));
   for (;;) {
     const from = Atomics.add(counters, command, grain);
@@ -76,12 +86,8 @@ function runCommand(
 }
 
 function copyAcross(stream: Float64Array, at: number, from: Bank, banks: readonly Bank[]): void {
-  const to = banks[stream[at + 2] as number] as Bank;
-  const [source, target, bytes] = stream.subarray(at + HEADER, at + HEADER + 3) as unknown as [
-    number,
-    number,
-    number,
-  ];
+  const to = banks[stream[at + 2]!]!;
+  const [source, target, bytes] = stream.subarray(at + HEADER, at + HEADER + 3);
   new Uint8Array(to.memory.buffer, target, bytes).set(new Uint8Array(from.memory.buffer, source, bytes));
 }
 

@@ -31,8 +31,23 @@ export interface WasmDeviceOptions {
   readonly variant?: string;
 }
 
-interface WasmBuffer extends DeviceBuffer {
+class WasmBuffer implements DeviceBuffer {
+  readonly byteLength: number;
+  readonly bank: number;
+  readonly label: string;
   readonly pointer: number;
+
+  constructor(byteLength: number, bank: number, label: string, pointer: number) {
+    this.byteLength = byteLength;
+    this.bank = bank;
+    this.label = label;
+    this.pointer = pointer;
+  }
+}
+
+function own(buffer: DeviceBuffer): WasmBuffer {
+  invariant(buffer instanceof WasmBuffer, `${buffer.label} is a buffer of another device`);
+  return buffer;
 }
 
 interface Staged {
@@ -80,18 +95,17 @@ export class WasmDevice implements Device {
     invariant(!this.#closed, 'the device is closed');
     for (let index = 0; ; index++) {
       if (index === this.#banks.length) this.#openBank(byteLength, label);
-      const bank = this.#banks[index]?.bank as Bank;
+      const { bank } = this.#banks[index]!;
       const pointer = bank.allocate(byteLength, this.#options.stagingBytes);
       if (pointer === null) continue;
       this.#allocated += byteLength;
       this.#peak = Math.max(this.#peak, this.#allocated);
-      const buffer: WasmBuffer = { byteLength, bank: index, label, pointer };
-      return buffer;
+      return new WasmBuffer(byteLength, index, label, pointer);
     }
   }
 
   free(buffer: DeviceBuffer): void {
-    const { pointer, bank, byteLength } = buffer as WasmBuffer;
+    const { pointer, bank, byteLength } = own(buffer);
     this.#banks[bank]?.bank.release(pointer, byteLength);
     this.#allocated -= byteLength;
   }
@@ -100,7 +114,7 @@ export class WasmDevice implements Device {
     invariant(byteOffset + data.byteLength <= buffer.byteLength, `a write beyond the end of ${buffer.label}`);
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     return this.#enqueue(async () => {
-      const { pointer, bank } = buffer as WasmBuffer;
+      const { pointer, bank } = own(buffer);
       this.#bytes(bank, pointer + byteOffset, data.byteLength).set(bytes);
     });
   }
@@ -109,7 +123,7 @@ export class WasmDevice implements Device {
     invariant(byteOffset + byteLength <= buffer.byteLength, `a read beyond the end of ${buffer.label}`);
     const copy = new Uint8Array(byteLength);
     await this.#enqueue(async () => {
-      const { pointer, bank } = buffer as WasmBuffer;
+      const { pointer, bank } = own(buffer);
       copy.set(this.#bytes(bank, pointer + byteOffset, byteLength));
     });
     return copy.buffer;
@@ -141,7 +155,7 @@ export class WasmDevice implements Device {
   }
 
   #bytes(bank: number, pointer: number, length: number): Uint8Array {
-    const { memory } = (this.#banks[bank] as { bank: Bank }).bank;
+    const { memory } = this.#banks[bank]!.bank;
     return new Uint8Array(memory.buffer, pointer, length);
   }
 
@@ -157,7 +171,7 @@ export class WasmDevice implements Device {
       );
     }
     bank.release(probe, byteLength);
-    this.#banks.push({ bank, start: { memory: bank.memory, scratch: scratch as number[] } });
+    this.#banks.push({ bank, start: { memory: bank.memory, scratch: scratch.map(Number) } });
   }
 
   /** Threads know the banks they were started with; a new bank, which is rare, starts them anew. */
@@ -174,9 +188,9 @@ export class WasmDevice implements Device {
         functions: names,
         thread,
         threads,
-        control: this.#control.buffer as SharedArrayBuffer,
-        counters: this.#counters.buffer as SharedArrayBuffer,
-        stream: this.#stream.buffer as SharedArrayBuffer,
+        control: this.#control.buffer,
+        counters: this.#counters.buffer,
+        stream: this.#stream.buffer,
         banks: this.#banks.map(({ start }) => start),
       }),
     );
@@ -206,7 +220,7 @@ export class WasmDevice implements Device {
     for (; index < dispatches.length; index++) {
       if (encoder.commands + 32 > MAX_COMMANDS || encoder.at + 1024 > MAX_STREAM) break;
       // Where visitors of earlier dispatches fill a bank, these run first and make room.
-      if (!this.#encode(dispatches[index] as Dispatch, encoder, staged)) break;
+      if (!this.#encode(dispatches[index]!, encoder, staged)) break;
     }
     if (encoder.commands === 0 && index < dispatches.length) {
       throw new InternalError(
@@ -249,9 +263,9 @@ export class WasmDevice implements Device {
     if (places === null) return false;
     const back: (() => void)[] = [];
     const pointers = tensors.map((tensor, index) => {
-      const buffer = tensor.buffer as WasmBuffer;
+      const buffer = own(tensor.buffer);
       const pointer = buffer.pointer + tensor.byteOffset;
-      const place = places[index] as number;
+      const place = places[index]!;
       if (buffer.bank === home) return place;
       const bytes = byteSize(tensor);
       const access = kernel.bindings[index]?.access;
@@ -266,7 +280,7 @@ export class WasmDevice implements Device {
       return value;
     });
     const grain = kernel.grain?.(params) ?? Math.ceil(items / (this.#options.threads * 4));
-    const kernelIndex = functionOf.get(kernel.name) as number;
+    const kernelIndex = functionOf.get(kernel.name)!;
     const args = [...pointers, ...values];
     this.#push(encoder, [kernelIndex, home, items, grain, args.length, ...args]);
     for (const copy of back) copy();
@@ -277,7 +291,7 @@ export class WasmDevice implements Device {
   #place(tensors: readonly Tensor[], home: number, staged: Staged[]): number[] | null {
     const places: number[] = [];
     for (const tensor of tensors) {
-      const { bank, pointer } = tensor.buffer as WasmBuffer;
+      const { bank, pointer } = own(tensor.buffer);
       const bytes = byteSize(tensor);
       const visitor = bank === home ? undefined : (this.#banks[home]?.bank.allocate(bytes) ?? null);
       if (visitor === null) return null;
@@ -296,7 +310,7 @@ export class WasmDevice implements Device {
 
 /** The bank of the largest tensor: the others come to it. */
 function homeBank(tensors: readonly Tensor[]): number {
-  let best = tensors[0] as Tensor;
+  let best = tensors[0]!;
   for (const tensor of tensors) if (byteSize(tensor) > byteSize(best)) best = tensor;
   return best.buffer.bank;
 }

@@ -3,7 +3,6 @@ import type { Device, Tensor } from '../../tensor/device.ts';
 import type { GateTensors } from '../../tensor/expert-ops.ts';
 import { createTensor } from '../../tensor/tensors.ts';
 import type { ModelConfig } from '../../model/config.ts';
-import { ADAPTED } from '../../model/parameters.ts';
 import type { Adapted } from '../../model/parameters.ts';
 
 export interface BatchShape {
@@ -94,7 +93,7 @@ function createExpertActivations(
   { topK: K, rank: R, maxExperts }: ExpertPoolShape,
 ): ExpertActivations {
   const label = (name: string): string => `activations.${layer}.experts.${name}`;
-  const hidden = ADAPTED.map((name) => [name, createTensor(device, label(name), [N, K, R])] as const);
+  const hidden = (linear: Adapted): Tensor => createTensor(device, label(linear), [N, K, R]);
   return {
     gate: {
       logits: createTensor(device, label('logits'), [N, maxExperts]),
@@ -102,6 +101,10 @@ function createExpertActivations(
       slots: createTensor(device, label('slots'), [N, K], 'u32'),
       weights: createTensor(device, label('weights'), [N, K]),
     },
-    hidden: Object.fromEntries(hidden) as Record<Adapted, Tensor>,
+    hidden: {
+      gate_proj: hidden('gate_proj'),
+      up_proj: hidden('up_proj'),
+      down_proj: hidden('down_proj'),
+    },
   };
 }

@@ -4,7 +4,6 @@ import { expertNames, layerNames } from '../../model/parameters.ts';
 import type { Adapted } from '../../model/parameters.ts';
 import type { Dispatch, Tensor } from '../../tensor/device.ts';
 import * as expertOps from '../../tensor/expert-ops.ts';
-import type { RouteTensors } from '../../tensor/expert-ops.ts';
 import * as ops from '../../tensor/ops.ts';
 import type { LayerActivations } from './activations.ts';
 import { attentionParams } from './layer-forward.ts';
@@ -123,15 +122,9 @@ function expertBackward(
   const b = weight(names.b(linear));
   return [
     expertOps.expertExpandBackward(hidden, b, experts.gate, scales, dy, dh, dweights),
-    expertOps.expertExpandBackwardWeight(
-      hidden,
-      experts.gate,
-      scales,
-      dy,
-      gradient(names.b(linear)) as Tensor,
-    ),
+    expertOps.expertExpandBackwardWeight(hidden, experts.gate, scales, dy, gradient(names.b(linear))!),
     expertOps.expertShrinkBackward(dh, a, slots, dx),
-    expertOps.expertShrinkBackwardWeight(dh, x, slots, gradient(names.a(linear)) as Tensor),
+    expertOps.expertShrinkBackwardWeight(dh, x, slots, gradient(names.a(linear))!),
   ];
 }
 
@@ -142,12 +135,12 @@ function gateBackward(
   scratch: GradientScratch,
 ): Dispatch[] {
   if (!experts || !scratch.experts) return [];
-  const routes = batch.routes as RouteTensors;
+  const routes = batch.routes!;
   const { router } = expertNames(layer);
   const { weights: dweights, logits: dlogits } = scratch.experts;
   return [
     expertOps.expertGateBackward(routes, experts.gate, dweights, dlogits),
-    expertOps.expertGateBackwardWeight(dlogits, ffnNormed, routes, gradient(router) as Tensor),
+    expertOps.expertGateBackwardWeight(dlogits, ffnNormed, routes, gradient(router)!),
     expertOps.expertGateBackwardInput(dlogits, routes, weight(router), scratch.normed),
   ];
 }

@@ -4,7 +4,6 @@ import { expertNames, layerNames } from '../../model/parameters.ts';
 import type { Adapted } from '../../model/parameters.ts';
 import type { Dispatch, Tensor } from '../../tensor/device.ts';
 import { expertExpand, expertGate, expertShrink } from '../../tensor/expert-ops.ts';
-import type { RouteTensors } from '../../tensor/expert-ops.ts';
 import * as ops from '../../tensor/ops.ts';
 import type { LayerActivations } from './activations.ts';
 import type { NetworkContext } from './network.ts';
@@ -57,7 +56,7 @@ function ffnForward(
   const { options, batch, weight } = context;
   const names = layerNames(layer);
   const experts = kept.experts;
-  const route = batch.routes as RouteTensors;
+  const route = batch.routes!;
   const router = expertNames(layer).router;
   return [
     ops.rmsNorm(

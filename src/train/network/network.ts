@@ -107,7 +107,7 @@ export class TrainingNetwork {
     const scratch = createGradientScratch(device, config, N, experts);
     const nextInput = (layer: number): Tensor => this.layers[layer + 1]?.input ?? output;
     this.forward = [
-      ops.embedding(this.batch.tokens, context.weight(EMBEDDING), this.layers[0]?.input as Tensor),
+      ops.embedding(this.batch.tokens, context.weight(EMBEDDING), this.layers[0]!.input),
       ...this.layers.flatMap((kept, layer) => layerForward(context, layer, kept, nextInput(layer))),
       ops.rmsNorm(output, context.weight(FINAL_NORM), normed, outputInverse, config.rmsNormEpsilon),
       ops.linear(normed, context.weight(head), this.logits),

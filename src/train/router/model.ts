@@ -110,22 +110,37 @@ export function toOnnx(model: RouterModel, config: RouterConfig): Uint8Array {
 }
 
 const FLOAT = 1;
+const DOUBLE = 11;
+const cast = (input: string, output: string, to: number): OnnxNode => ({
+  op: 'Cast',
+  inputs: [input],
+  output,
+  attributes: { to },
+});
+
+/** In doubles: the sums cancel, and in floats their error shows in the sixth digit of a probability. */
 const NODES: readonly OnnxNode[] = [
   { op: 'Gather', inputs: ['idf', 'buckets'], output: 'idf_codes' },
-  { op: 'Cast', inputs: ['idf_codes'], output: 'idf_rows', attributes: { to: FLOAT } },
-  { op: 'Mul', inputs: ['values', 'idf_rows'], output: 'weighted' },
-  { op: 'ReduceL2', inputs: ['weighted'], output: 'norm', attributes: { axes: [0], keepdims: 1 } },
-  { op: 'Max', inputs: ['norm', 'smallest_norm'], output: 'safe_norm' },
+  cast('idf_codes', 'idf_rows', DOUBLE),
+  cast('values', 'frequencies', DOUBLE),
+  { op: 'Mul', inputs: ['frequencies', 'idf_rows'], output: 'weighted' },
+  { op: 'ReduceSumSquare', inputs: ['weighted'], output: 'squares', attributes: { axes: [0], keepdims: 1 } },
+  { op: 'Sqrt', inputs: ['squares'], output: 'norm' },
+  cast('smallest_norm', 'smallest', DOUBLE),
+  { op: 'Max', inputs: ['norm', 'smallest'], output: 'safe_norm' },
   { op: 'Div', inputs: ['weighted', 'safe_norm'], output: 'unit' },
   { op: 'Reshape', inputs: ['unit', 'one_row'], output: 'unit_row' },
   { op: 'Gather', inputs: ['codes', 'buckets'], output: 'code_rows' },
-  { op: 'Cast', inputs: ['code_rows'], output: 'roots', attributes: { to: FLOAT } },
+  cast('code_rows', 'roots', DOUBLE),
   { op: 'Abs', inputs: ['roots'], output: 'magnitudes' },
   { op: 'Mul', inputs: ['roots', 'magnitudes'], output: 'weights' },
   { op: 'MatMul', inputs: ['unit_row', 'weights'], output: 'sums' },
-  { op: 'Mul', inputs: ['sums', 'scale'], output: 'scaled' },
-  { op: 'Add', inputs: ['scaled', 'bias'], output: 'logits' },
-  { op: 'Sigmoid', inputs: ['logits'], output: 'probabilities' },
+  cast('scale', 'scale_double', DOUBLE),
+  { op: 'Mul', inputs: ['sums', 'scale_double'], output: 'scaled' },
+  cast('bias', 'bias_double', DOUBLE),
+  { op: 'Add', inputs: ['scaled', 'bias_double'], output: 'logits' },
+  { op: 'Sigmoid', inputs: ['logits'], output: 'sigmoids' },
+  cast('sigmoids', 'probabilities', FLOAT),
 ];
 
 function bytesOf(array: Int8Array | Float32Array | BigInt64Array): Uint8Array {
