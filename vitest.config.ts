@@ -65,6 +65,8 @@ export default defineConfig({
         test: {
           name: 'router',
           include: ['test/edge/router/**/*.test.ts'],
+          // One isolate for all files: each start compiles onnxruntime's 14 MB.
+          isolate: false,
           testTimeout: 60_000,
         },
       },
