@@ -53,3 +53,8 @@ export async function ask(page: Page, question: string): Promise<void> {
 export async function turnIs(page: Page, status: string): Promise<void> {
   await page.locator(`.turn[data-status=${status}]:last-child`).waitFor();
 }
+
+/** `expect.poll` with the patience that a browser on a busy machine needs. */
+export function eventually<Value>(read: () => Value | Promise<Value>) {
+  return expect.poll(read, { timeout: 15_000 });
+}

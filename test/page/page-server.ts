@@ -1,16 +1,18 @@
 /**
  * A real HTTP server in the edge's place: builds the page, serves it with its own `_headers`, and answers the API
- * from a script that each test sets. Every trace it sends is checked against the protocol's schema first, so that it cannot drift.
+ * from a script that each test sets. What it reads and the traces it sends go through the protocol's schemas, so that neither can drift.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { buildPage } from '../../src/page/build-page.ts';
+import { text } from 'node:stream/consumers';
+import { parseChatRequest, type ChatRequest } from '../../src/protocol/chat.ts';
 import type { ErrorBody } from '../../src/protocol/errors.ts';
 import { modelList } from '../../src/protocol/models.ts';
+import { parseJson } from '../../src/protocol/parse.ts';
 import { doneEvent, encodeComment, encodeEvent, eventStreamHeaders } from '../../src/protocol/sse.ts';
 import { routingTraceSchema, traceHeaders, type RoutingTrace } from '../../src/protocol/trace.ts';
 
@@ -38,25 +40,25 @@ export const trace: RoutingTrace = routingTraceSchema.parse({
 export const answerText =
   '您好，高血压患者饮食上主要注意以下几点：\n1. 少盐，每天不超过 5 克，少吃咸菜、腊肉和酱料。\n2. 多吃新鲜蔬菜和水果，适量吃鱼、豆制品和低脂奶。\n3. 少喝酒，不吸烟，控制体重，每周运动 5 次，每次 30 分钟左右。\n如果血压持续高于 140/90，建议到心血管内科就诊，在医生指导下用药。';
 
-export interface ChatBody {
-  readonly model: string;
-  readonly stream: boolean;
-  readonly messages: readonly { readonly role: string; readonly content: string }[];
-}
-
 /** What one chat request meets: the body it sent, and the means to answer it. */
 export interface Exchange {
-  readonly body: ChatBody;
+  readonly body: ChatRequest;
   readonly left: Promise<void>;
-  refuse(status: number, error: Partial<ErrorBody['error']>, headers?: Record<string, string>): void;
+  readonly refuse: (
+    status: number,
+    error: Partial<ErrorBody['error']>,
+    headers?: Record<string, string>,
+  ) => void;
   /** Headers of a stream; a trace without host stands for a question that still waits. */
-  begin(known?: Partial<RoutingTrace>): void;
-  comment(text: string): void;
-  text(text: string): void;
-  raw(event: unknown): void;
-  end(options?: { readonly trace?: RoutingTrace; readonly finish?: 'stop' | 'length' }): void;
-  /** The connection dies without an end. */
-  cut(): void;
+  readonly begin: (known?: Partial<RoutingTrace>) => void;
+  readonly comment: (text: string) => void;
+  readonly text: (text: string) => void;
+  readonly raw: (event: unknown) => void;
+  readonly end: (options?: { readonly trace?: RoutingTrace; readonly finish?: 'stop' | 'length' }) => void;
+  /** The answer ends as if it were complete, without saying so. */
+  readonly close: () => void;
+  /** The connection dies. */
+  readonly cut: () => void;
 }
 
 export type Answer = (exchange: Exchange) => void | Promise<void>;
@@ -65,7 +67,7 @@ export class PageServer {
   readonly url: string;
   answer: Answer;
   /** Chat bodies in order of arrival. */
-  readonly asked: ChatBody[] = [];
+  readonly asked: ChatRequest[] = [];
   readonly #server: Server;
   readonly #root: string;
 
@@ -73,7 +75,9 @@ export class PageServer {
     this.#server = server;
     this.#root = root;
     this.answer = answerWhole;
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const address = server.address();
+    if (typeof address !== 'object' || !address) throw new Error('the server does not listen');
+    this.url = `http://127.0.0.1:${address.port}`;
   }
 
   static async start(): Promise<PageServer> {
@@ -88,7 +92,7 @@ export class PageServer {
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
-    await rm(this.#root, { recursive: true });
+    await rm(this.#root, { recursive: true, force: true });
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -104,7 +108,7 @@ export class PageServer {
       const pinned = ['cardiovascular', 'pediatrics', 'tcm'].map((name) => `sparsedoctor:${name}`);
       return sendJson(response, 200, modelList(['sparsedoctor', 'base', ...pinned], 1_760_000_000));
     }
-    const body = JSON.parse(await readBody(request)) as ChatBody;
+    const body = parseChatRequest(parseJson(await text(request), 'body'));
     this.asked.push(body);
     await this.answer(exchangeOf(body, response));
   }
@@ -117,7 +121,7 @@ export function answerWhole(exchange: Exchange): void {
   exchange.end();
 }
 
-function exchangeOf(body: ChatBody, response: ServerResponse): Exchange {
+function exchangeOf(body: ChatRequest, response: ServerResponse): Exchange {
   const chunk = (choices: unknown[], more: object = {}): string =>
     encodeEvent({
       id: 'chatcmpl-1',
@@ -149,6 +153,7 @@ function exchangeOf(body: ChatBody, response: ServerResponse): Exchange {
       response.write(chunk([], { usage, sparsedoctor: routingTraceSchema.parse(options.trace ?? trace) }));
       response.end(doneEvent);
     },
+    close: () => response.end(),
     cut: () => response.destroy(),
   };
 }
@@ -184,12 +189,6 @@ function pageHeaders(root: string): Record<string, string> {
   return Object.fromEntries(
     Array.from(everyPath.matchAll(/^ +([\w-]+): (.*)$/gm), ([, name, value]) => [name, value]),
   );
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  for await (const part of request) parts.push(part as Buffer);
-  return Buffer.concat(parts).toString('utf8');
 }
 
 function sendJson(

@@ -2,7 +2,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { launchChromium } from '../support/chromium.ts';
-import { ask, openPage, turnIs, type Visit, type VisitOptions } from './open-page.ts';
+import { ask, eventually, openPage, turnIs, type Visit, type VisitOptions } from './open-page.ts';
 import { answerText, answerWhole, apiKey, PageServer, trace, type Exchange } from './page-server.ts';
 
 let browser: Browser;
@@ -56,14 +56,14 @@ describe('asking', () => {
     exchange.begin({ specialties: trace.specialties, router: 'onnx' });
     await turnIs(page, 'waiting');
     const chips = page.getByRole('list', { name: '分诊结果' });
-    await expect.poll(() => chips.innerText()).toContain('心血管');
+    await eventually(() => chips.innerText()).toContain('心血管');
     expect(await page.locator('.answer-text').isVisible()).toBe(false);
     expect(await page.locator('.progress').innerText()).toBe('排队等候中…');
     exchange.text('您好，');
     await turnIs(page, 'answering');
     expect(await page.locator('.answer-text').innerText()).toBe('您好，');
     exchange.text('少盐。');
-    await expect.poll(() => page.locator('.answer-text').innerText()).toBe('您好，少盐。');
+    await eventually(() => page.locator('.answer-text').innerText()).toBe('您好，少盐。');
     exchange.end();
     await turnIs(page, 'done');
     expect(await chips.locator('.active').allInnerTexts()).toEqual([
@@ -111,7 +111,7 @@ describe('asking', () => {
     for (const question of ['一', '二', '三']) {
       await ask(page, question);
       await turnIs(page, 'done');
-      await expect.poll(() => page.locator('.turn').last().locator('.question').innerText()).toBe(question);
+      await eventually(() => page.locator('.turn').last().locator('.question').innerText()).toBe(question);
     }
     expect(server.asked.map(({ messages }) => messages.map(({ content }) => content))).toEqual([
       ['一'],
@@ -128,9 +128,13 @@ describe('asking', () => {
   test('a specialty or the base can be chosen, from those that the edge lists', async () => {
     const page = await visit();
     const model = page.getByRole('combobox', { name: '由谁回答' });
-    await expect
-      .poll(() => model.locator('option').allInnerTexts())
-      .toEqual(['自动分诊', '基础模型（无专家）', '心血管', '儿科', '中医中药']);
+    await eventually(() => model.locator('option').allInnerTexts()).toEqual([
+      '自动分诊',
+      '基础模型（无专家）',
+      '心血管',
+      '儿科',
+      '中医中药',
+    ]);
     const pinned = { ...trace, specialties: [], router: 'pinned' };
     server.answer = (exchange) => {
       exchange.begin(pinned);
@@ -156,7 +160,7 @@ describe('asking', () => {
     expect(await page.locator('.note').innerText()).toBe('回答达到长度上限，未写完。');
     server.answer = answerWhole;
     await page.getByRole('button', { name: '重新回答' }).click();
-    await expect.poll(() => page.locator('.answer-text').innerText()).toBe(answerText);
+    await eventually(() => page.locator('.answer-text').innerText()).toBe(answerText);
     expect(await page.locator('.turn').count()).toBe(1);
   });
 });
@@ -243,7 +247,7 @@ describe('the key', () => {
     await turnIs(page, 'done');
     const other = await visit({ fragment: '' });
     await other.goto(`${server.url}/#key=${apiKey}`);
-    await expect.poll(() => other.url()).toBe(`${server.url}/`);
+    await eventually(() => other.url()).toBe(`${server.url}/`);
     await ask(other, '问');
     await turnIs(other, 'done');
   });
