@@ -31,6 +31,6 @@ export const matmul: KernelSpec = {
 };
 
 /** One work item: a tile of c. A few rows make narrow tiles, so that decoding spreads over threads too. */
-export function matmulTile(M: number): { rows: number; columns: number } {
+function matmulTile(M: number): { rows: number; columns: number } {
   return { rows: M > 512 ? 192 : 96, columns: M <= 24 ? 64 : 256 };
 }

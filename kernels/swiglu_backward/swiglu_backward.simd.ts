@@ -1,13 +1,20 @@
 import { exp4 } from '../simd/lanes.simd';
 
 export function swiglu_backward(
-  gate: usize, up: usize, dy: usize, dgate: usize, dup: usize, n: i32, start: i32, end: i32,
+  gate: usize,
+  up: usize,
+  dy: usize,
+  dgate: usize,
+  dup: usize,
+  n: i32,
+  start: i32,
+  end: i32,
 ): void {
   const to = min(end * 4096, n);
   const one = f32x4.splat(1);
   let i = start * 4096;
   for (; i + 4 <= to; i += 4) {
-    const at = <usize>i << 2;
+    const at = (<usize>i) << 2;
     const g = v128.load(gate + at);
     const d = v128.load(dy + at);
     const s = f32x4.div(one, f32x4.add(one, exp4(f32x4.neg(g))));
@@ -17,7 +24,7 @@ export function swiglu_backward(
     v128.store(dup + at, f32x4.mul(d, gs));
   }
   for (; i < to; i++) {
-    const at = <usize>i << 2;
+    const at = (<usize>i) << 2;
     const g = load<f32>(gate + at);
     const d = load<f32>(dy + at);
     const s = f32x4.extract_lane(f32x4.div(one, f32x4.add(one, exp4(f32x4.splat(-g)))), 0);

@@ -28,7 +28,7 @@ export const FINAL_NORM = 'model.norm.weight';
 export const HEAD = 'lm_head.weight';
 
 /** Sizes [in, out] of an adapted linear. */
-export function adaptedSize(config: ModelConfig, linear: Adapted): { input: number; output: number } {
+function adaptedSize(config: ModelConfig, linear: Adapted): { input: number; output: number } {
   const { hiddenSize: C, intermediateSize: F } = config;
   return linear === 'down_proj' ? { input: F, output: C } : { input: C, output: F };
 }

@@ -35,7 +35,7 @@ export interface TransformerOptions {
   readonly maxLogitRows: number;
 }
 
-export const DEFAULT_TRANSFORMER_OPTIONS: TransformerOptions = {
+const DEFAULT_TRANSFORMER_OPTIONS: TransformerOptions = {
   maxBatchTokens: 256,
   pageSize: 16,
   pages: 1024,

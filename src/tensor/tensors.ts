@@ -18,11 +18,6 @@ export function createTensor(
   return { buffer: device.allocate(Math.max(16, elements(shape) * 4), label), byteOffset: 0, shape, type };
 }
 
-/** The same bytes under another shape. */
-export function reshape(tensor: Tensor, shape: readonly number[]): Tensor {
-  return { ...tensor, shape };
-}
-
 export async function writeTensor(
   device: Device,
   tensor: Tensor,
@@ -43,7 +38,7 @@ export interface Arena {
 }
 
 /** Where each tensor of an arena lies, in elements. */
-export function arenaLayout(shapes: ReadonlyMap<string, readonly number[]>): {
+function arenaLayout(shapes: ReadonlyMap<string, readonly number[]>): {
   offsets: ReadonlyMap<string, number>;
   length: number;
 } {

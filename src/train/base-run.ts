@@ -90,12 +90,12 @@ export async function exportBase(
   return encodeCheckpoint(model, tensors, 'F16');
 }
 
-export function baseModelConfig(config: BaseRunConfig, tokenizer: Tokenizer): ModelConfig {
+function baseModelConfig(config: BaseRunConfig, tokenizer: Tokenizer): ModelConfig {
   const eosTokens = [...tokenizer.endOfTextIds];
   return { ...config.model, vocabularySize: tokenizer.vocabularySize, tiedHead: true, eosTokens };
 }
 
-export function createBaseTrainer(device: Device, config: BaseRunConfig, model: ModelConfig): Trainer {
+function createBaseTrainer(device: Device, config: BaseRunConfig, model: ModelConfig): Trainer {
   const { optimiser } = config;
   return new Trainer(device, {
     config: model,
@@ -119,7 +119,7 @@ export function createBaseTrainer(device: Device, config: BaseRunConfig, model: 
 }
 
 /** Config and tokenizer.json decide a run; its files carry this hash. */
-export function runIdentity(config: unknown, tokenizer: string): string {
+function runIdentity(config: unknown, tokenizer: string): string {
   return createHash('sha256')
     .update(JSON.stringify([config, tokenizer]))
     .digest('hex');

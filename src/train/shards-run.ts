@@ -88,11 +88,7 @@ export async function runShards(request: ShardsRunRequest): Promise<ShardsRun> {
   return { trainer, pool, run };
 }
 
-export function createShardsTrainer(
-  device: Device,
-  config: ShardsRunConfig,
-  checkpoint: Checkpoint,
-): Trainer {
+function createShardsTrainer(device: Device, config: ShardsRunConfig, checkpoint: Checkpoint): Trainer {
   const { optimiser } = config;
   const pool: ShardPool = { shards: config.specialties.length, experts: config.experts, topK: config.topK };
   return new Trainer(device, {
@@ -116,7 +112,7 @@ export function createShardsTrainer(
   });
 }
 
-export async function loadFrozen(device: Device, trainer: Trainer, checkpoint: Checkpoint): Promise<void> {
+async function loadFrozen(device: Device, trainer: Trainer, checkpoint: Checkpoint): Promise<void> {
   for (const [name, tensor] of trainer.network.frozen?.tensors ?? []) {
     await writeTensor(device, tensor, await checkpoint.tensor(name));
   }

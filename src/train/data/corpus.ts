@@ -64,10 +64,7 @@ export function createCorpusBuilder(): CorpusBuilder {
 }
 
 /** The documents that a predicate keeps; the token arrays are shared. */
-export function selectDocuments(
-  corpus: EncodedCorpus,
-  keep: (document: CorpusDocument) => boolean,
-): EncodedCorpus {
+function selectDocuments(corpus: EncodedCorpus, keep: (document: CorpusDocument) => boolean): EncodedCorpus {
   return { ...corpus, documents: corpus.documents.filter(keep) };
 }
 

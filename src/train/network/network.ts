@@ -180,9 +180,7 @@ function createBatchTensors(device: Device, N: number, experts: ExpertPoolShape 
 }
 
 /** Matrices before norms, so that weight decay covers one prefix of an arena. */
-export function matricesFirst(
-  shapes: ReadonlyMap<string, readonly number[]>,
-): Map<string, readonly number[]> {
+function matricesFirst(shapes: ReadonlyMap<string, readonly number[]>): Map<string, readonly number[]> {
   const entries = [...shapes];
   return new Map([
     ...entries.filter(([, shape]) => shape.length > 1),

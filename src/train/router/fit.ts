@@ -23,7 +23,7 @@ export function featureMatrix(texts: readonly string[], config: RouterConfig): S
   return stackRows(vectors, options.buckets);
 }
 
-export function ngramOptions(config: RouterConfig): NgramOptions {
+function ngramOptions(config: RouterConfig): NgramOptions {
   return { buckets: 2 ** config.bucketBits, orderWeights: config.orderWeights };
 }
 

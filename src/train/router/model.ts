@@ -78,7 +78,7 @@ export function dequantise(model: RouterModel): LinearModel {
 }
 
 /** What the edge needs beside the graph, as JSON in the model's metadata. */
-export const METADATA_KEY = 'sparsedoctor.router';
+const METADATA_KEY = 'sparsedoctor.router';
 
 export function toOnnx(model: RouterModel, config: RouterConfig): Uint8Array {
   const labels = model.labels.length;

@@ -14,7 +14,7 @@ export interface TokenizerOptions {
   readonly maxPositions: number;
 }
 
-export const DEFAULT_TOKENIZER_OPTIONS: TokenizerOptions = {
+const DEFAULT_TOKENIZER_OPTIONS: TokenizerOptions = {
   vocabularySize: 8192,
   maxTokenBytes: 24,
   maxPositions: 2048,
