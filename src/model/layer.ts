@@ -1,5 +1,5 @@
 /** One layer of a serving step: attention over the paged cache, then the FFN whose linears carry experts. */
-import { kernels } from '../../kernels/index.ts';
+import { kvWrite, pagedAttention } from '../tensor/attention-ops.ts';
 import type { Dispatch, Tensor } from '../tensor/device.ts';
 import { expertExpand, expertGate, expertShrink } from '../tensor/expert-ops.ts';
 import type { GateTensors, RouteTensors } from '../tensor/expert-ops.ts';
@@ -46,7 +46,6 @@ export interface LayerContext {
   readonly experts: ExpertPool | null;
   /** [rows, maxPages] */
   readonly pageTable: Tensor;
-  readonly pageSize: number;
 }
 
 export function serveLayer(
@@ -59,17 +58,15 @@ export function serveLayer(
 }
 
 function attention(
-  { config, weight, pageTable, pageSize }: LayerContext,
+  { config, weight, pageTable }: LayerContext,
   layer: number,
   cache: LayerCache,
   step: StepTensors,
 ): Dispatch[] {
   const names = layerNames(layer);
-  const { rmsNormEpsilon: epsilon, headSize: D, heads: H, keyValueHeads: KV } = config;
+  const { rmsNormEpsilon: epsilon, headSize: D } = config;
   const { normed, queryRaw, keyRaw, query, key, value, inverse, positions, sequences } = step;
-  const pages = { page_table: pageTable, sequences, positions, k_pages: cache.keys, v_pages: cache.values };
-  const T = positions.shape[0]!;
-  const paging = { T, page_size: pageSize, max_pages: pageTable.shape[1]! };
+  const pages = { ...cache, pageTable, sequences, positions };
   return [
     ops.rmsNorm(step.residual, weight(names.inputNorm), normed, inverse, epsilon),
     ops.linear(normed, weight(names.query), queryRaw),
@@ -79,16 +76,8 @@ function attention(
     ops.rmsNorm(keyRaw, weight(names.keyNorm), key, inverse, epsilon),
     ops.rope(query, positions, step.ropeTable, D, 1),
     ops.rope(key, positions, step.ropeTable, D, 1),
-    {
-      kernel: kernels.kvWrite,
-      bindings: { k: key, v: value, ...pages },
-      params: { ...paging, width: KV * D },
-    },
-    {
-      kernel: kernels.attention,
-      bindings: { q: query, o: step.attended, ...pages },
-      params: { ...paging, H, KV, D },
-    },
+    kvWrite(key, value, pages),
+    pagedAttention(query, pages, step.attended, config),
     ops.linear(step.attended, weight(names.output), step.residual, true),
   ];
 }

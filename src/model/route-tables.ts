@@ -1,5 +1,5 @@
 /** Routes of a batch as the tables that `kernels/expert_gate` reads. */
-import { NONE } from '../../kernels/kernel.ts';
+import { NONE } from '../tensor/device.ts';
 import { invariant } from '../base/invariant.ts';
 import { pooled } from './expert-pool.ts';
 import type { Route } from './runner.ts';

@@ -129,7 +129,6 @@ export class Transformer implements ModelRunner {
       weight: (name: string) => this.#weight(name),
       experts: withExperts ? this.experts : null,
       pageTable: { ...this.#pageTable, shape: [batch.pageTable.length / batch.maxPages, batch.maxPages] },
-      pageSize: this.pageSize,
     };
     return [
       ops.embedding(step.tokens, this.#weight(EMBEDDING), step.residual),

@@ -6,6 +6,8 @@
  */
 import type { KernelSpec, ElementType } from '../../kernels/kernel.ts';
 
+export { NONE } from '../../kernels/kernel.ts';
+
 export interface DeviceBuffer {
   readonly byteLength: number;
   readonly bank: number;

@@ -1,6 +1,6 @@
 /** AdamW over an arena, with clipping by the global gradient norm; and the learning rate schedule. */
-import { kernels } from '../../kernels/index.ts';
 import type { Device, Dispatch, Tensor } from '../tensor/device.ts';
+import { adamw, sumSquares } from '../tensor/optimizer-ops.ts';
 import { createTensor, elements } from '../tensor/tensors.ts';
 import type { Arena } from '../tensor/tensors.ts';
 
@@ -43,11 +43,7 @@ export class AdamW {
   step(step: number, learningRate: number): Dispatch[] {
     const n = elements(this.#gradients.shape);
     return [
-      {
-        kernel: kernels.sumSquares,
-        bindings: { x: this.#gradients, partial: this.squares },
-        params: { n, parts: PARTS },
-      },
+      sumSquares(this.#gradients, this.squares),
       this.#update(step, learningRate, 0, this.#decayed, this.#options.weightDecay),
       ...(this.#decayed < n ? [this.#update(step, learningRate, this.#decayed, n, 0)] : []),
     ];
@@ -56,28 +52,23 @@ export class AdamW {
   #update(step: number, learningRate: number, from: number, to: number, weightDecay: number): Dispatch {
     const { beta1, beta2, epsilon, maxNorm } = this.#options;
     const part = (tensor: Tensor): Tensor => ({ ...tensor, byteOffset: from * 4, shape: [to - from] });
-    return {
-      kernel: kernels.adamw,
-      bindings: {
-        param: part(this.#trained),
-        grad: part(this.#gradients),
-        m: part(this.first),
-        v: part(this.second),
-        partial: this.squares,
-      },
-      params: {
-        n: to - from,
-        parts: PARTS,
-        learning_rate: learningRate,
-        beta1,
-        beta2,
-        epsilon,
-        weight_decay: weightDecay,
-        correction1: 1 - beta1 ** step,
-        correction2: 1 - beta2 ** step,
-        max_norm: maxNorm,
-      },
+    const tensors = {
+      param: part(this.#trained),
+      grad: part(this.#gradients),
+      m: part(this.first),
+      v: part(this.second),
+      partial: this.squares,
     };
+    return adamw(tensors, {
+      learning_rate: learningRate,
+      beta1,
+      beta2,
+      epsilon,
+      weight_decay: weightDecay,
+      correction1: 1 - beta1 ** step,
+      correction2: 1 - beta2 ** step,
+      max_norm: maxNorm,
+    });
   }
 }
 

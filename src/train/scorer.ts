@@ -2,11 +2,11 @@
  * Log-likelihoods of many short texts at once, by the training network's forward pass: windows are packed several to a
  * row, each row with the shards that its windows ask for.
  */
-import { NONE } from '../../kernels/kernel.ts';
 import { invariant } from '../base/invariant.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { ADAPTED, expertNames } from '../model/parameters.ts';
 import type { ShardFile } from '../model/shard-file.ts';
+import { NONE } from '../tensor/device.ts';
 import type { Device } from '../tensor/device.ts';
 import { writeTensor } from '../tensor/tensors.ts';
 import { stackRows } from './batches.ts';

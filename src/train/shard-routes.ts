@@ -2,7 +2,7 @@
  * Which shards are active in each row of a training batch: the row's own specialty always, and sometimes one or two
  * others, so that a shard learns to stand beside the shards that an edge router may pick with it.
  */
-import { NONE } from '../../kernels/kernel.ts';
+import { NONE } from '../tensor/device.ts';
 import type { Random } from '../base/random.ts';
 import type { ExpertPoolShape } from './network/activations.ts';
 import type { BatchRoutes } from './trainer.ts';

@@ -1,9 +1,9 @@
 /** One training run's state and its step: network, optimizer and the batch buffers. Knows no files and no clock. */
 import { InternalError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
+import { NONE } from '../tensor/device.ts';
 import type { Device, Tensor } from '../tensor/device.ts';
 import { elements, readTensor, writeTensor } from '../tensor/tensors.ts';
-import { NONE } from '../../kernels/kernel.ts';
 import { TrainingNetwork } from './network/network.ts';
 import type { BatchTensors, NetworkOptions } from './network/network.ts';
 import { AdamW, learningRate } from './optimizer.ts';

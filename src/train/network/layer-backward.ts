@@ -1,12 +1,12 @@
 /** Backward pass of one layer: `scratch.residual` holds the gradient of the layer's output, and then of its input. */
-import { kernels } from '../../../kernels/index.ts';
 import { expertNames, layerNames } from '../../model/parameters.ts';
 import type { Adapted } from '../../model/parameters.ts';
+import { rowAttentionBackward } from '../../tensor/attention-ops.ts';
 import type { Dispatch, Tensor } from '../../tensor/device.ts';
 import * as expertOps from '../../tensor/expert-ops.ts';
 import * as ops from '../../tensor/ops.ts';
 import type { LayerActivations } from './activations.ts';
-import { attentionParams } from './layer-forward.ts';
+import { rowShape, rowTensors } from './layer-forward.ts';
 import type { NetworkContext } from './network.ts';
 import type { GradientScratch } from './scratch.ts';
 
@@ -70,22 +70,12 @@ function attentionBackward(
   return [
     ops.linearBackwardInput(residual, weight(names.output), scratch.attended),
     ...weightBackward(context, names.output, residual, kept.attended),
-    {
-      kernel: kernels.attentionTrainBackward,
-      bindings: {
-        q: kept.query,
-        k: kept.key,
-        v: kept.value,
-        starts: batch.starts,
-        o: kept.attended,
-        d_o: scratch.attended,
-        log_sum_exp: kept.logSumExp,
-        dq: query,
-        dk: key,
-        dv: value,
-      },
-      params: attentionParams(context),
-    },
+    rowAttentionBackward(
+      rowTensors(context, kept),
+      scratch.attended,
+      { dq: query, dk: key, dv: value },
+      rowShape(context),
+    ),
     ops.rope(query, batch.positions, ropeTable, headSize, -1),
     ops.rope(key, batch.positions, ropeTable, headSize, -1),
     ops.fill(queryRaw, 0),

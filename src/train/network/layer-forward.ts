@@ -1,7 +1,8 @@
 /** Forward pass of one layer: attention, then the FFN whose linears carry experts. */
-import { kernels } from '../../../kernels/index.ts';
 import { expertNames, layerNames } from '../../model/parameters.ts';
 import type { Adapted } from '../../model/parameters.ts';
+import { rowAttention } from '../../tensor/attention-ops.ts';
+import type { RowAttention, RowShape } from '../../tensor/attention-ops.ts';
 import type { Dispatch, Tensor } from '../../tensor/device.ts';
 import { expertExpand, expertGate, expertShrink } from '../../tensor/expert-ops.ts';
 import * as ops from '../../tensor/ops.ts';
@@ -30,18 +31,7 @@ function attentionForward(context: NetworkContext, layer: number, kept: LayerAct
     ops.rmsNorm(kept.keyRaw, weight(names.keyNorm), kept.key, kept.keyInverse, epsilon),
     ops.rope(kept.query, batch.positions, ropeTable, headSize, 1),
     ops.rope(kept.key, batch.positions, ropeTable, headSize, 1),
-    {
-      kernel: kernels.attentionTrain,
-      bindings: {
-        q: kept.query,
-        k: kept.key,
-        v: kept.value,
-        starts: batch.starts,
-        o: kept.attended,
-        log_sum_exp: kept.logSumExp,
-      },
-      params: attentionParams(context),
-    },
+    rowAttention(rowTensors(context, kept), rowShape(context)),
     ops.copy(kept.input, kept.middle),
     ops.linear(kept.attended, weight(names.output), kept.middle, true),
   ];
@@ -96,7 +86,12 @@ function expertForward(
   ];
 }
 
-export function attentionParams({ options }: NetworkContext): Record<string, number> {
-  const { config, batch } = options;
-  return { B: batch.B, T: batch.T, H: config.heads, KV: config.keyValueHeads, D: config.headSize };
+export function rowTensors({ batch }: NetworkContext, kept: LayerActivations): RowAttention {
+  const { query: q, key: k, value: v, attended: o, logSumExp } = kept;
+  return { q, k, v, starts: batch.starts, o, logSumExp };
+}
+
+export function rowShape({ options }: NetworkContext): RowShape {
+  const { heads, keyValueHeads, headSize } = options.config;
+  return { ...options.batch, heads, keyValueHeads, headSize };
 }
