@@ -2,7 +2,7 @@
 import { CallerError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { ShardUse } from '../protocol/shards.ts';
-import type { ChatPartner } from './commands/chat.ts';
+import type { ChatPartner } from './chat-partner.ts';
 import type { Settings } from './config.ts';
 import { openModel } from './open-model.ts';
 import { listShardFiles, newestOfEach, type ShardPath } from './shard-files.ts';
@@ -17,7 +17,7 @@ export async function openEngineChat(
   const uses = files.map(({ specialty, version }): Pick<ShardUse, 'name' | 'version' | 'prior'> => {
     return { name: specialty, version, prior: 1 / files.length };
   });
-  const { engine, tokenizer, chat } = model;
+  const { engine, tokenizer, chat, samplingDefaults } = model;
   const shown = files.map(({ specialty, version }) => `${specialty} ${version}`).join(', ');
   return {
     description: `${model.device.description}; ${shown === '' ? 'base model' : shown}`,
@@ -33,13 +33,13 @@ export async function openEngineChat(
           route: lease.route,
           onReleased: () => lease.release(),
           sampling: {
-            temperature: sampling.temperature,
-            topP: sampling.topP,
-            topK: 0,
-            minP: 0,
+            temperature: sampling.temperature ?? samplingDefaults.temperature ?? 1,
+            topP: sampling.topP ?? samplingDefaults.topP ?? 1,
+            topK: samplingDefaults.topK ?? 0,
+            minP: samplingDefaults.minP ?? 0,
             presencePenalty: 0,
             frequencyPenalty: 0,
-            repetitionPenalty: 1,
+            repetitionPenalty: samplingDefaults.repetitionPenalty ?? 1,
             seed: sampling.seed,
           },
         },

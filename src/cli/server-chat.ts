@@ -4,7 +4,7 @@ import { CallerError } from '../base/errors.ts';
 import { parseErrorBody } from '../protocol/errors.ts';
 import { pinnedModelName, ROUTED_MODEL } from '../protocol/route.ts';
 import { decodeEvents, doneData } from '../protocol/sse.ts';
-import type { ChatPartner } from './commands/chat.ts';
+import type { ChatPartner } from './chat-partner.ts';
 
 const chunkSchema = z.object({
   choices: z.array(z.object({ delta: z.object({ content: z.string().nullish() }) })),

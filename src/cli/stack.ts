@@ -90,7 +90,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     );
 
   try {
-    const variables = { BASE_FINGERPRINT: base, ANNOUNCE_EVERY_MS: '500', ...options.variables };
+    // One machine: announcements cost nothing, and a host that is silent for long is busy rather than gone.
+    const variables = {
+      BASE_FINGERPRINT: base,
+      ANNOUNCE_EVERY_MS: '500',
+      HOST_TTL_MS: '20000',
+      ...options.variables,
+    };
     const edge = watch(
       await startChild({
         name: 'edge',

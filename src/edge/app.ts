@@ -3,8 +3,8 @@ import { Hono } from 'hono';
 import { CallerError } from '../base/errors.ts';
 import { requestIdPattern } from '../protocol/limits.ts';
 import { REQUEST_ID_HEADER } from '../protocol/hosts.ts';
-import { requireRole, type Caller } from './auth/auth.ts';
-import type { Bindings } from './bindings.ts';
+import { requireRole } from './auth/auth.ts';
+import type { EdgeEnv } from './edge-env.ts';
 import { errorResponse } from './http/errors.ts';
 import { chat } from './routes/chat.ts';
 import { completions } from './routes/completions.ts';
@@ -14,11 +14,6 @@ import { metrics } from './routes/metrics.ts';
 import { listModels, showModel } from './routes/models.ts';
 import { showRoute } from './routes/route.ts';
 import { activateShard, fetchShard, listShards, publishShard, rollbackShard } from './routes/shards.ts';
-
-export interface EdgeEnv {
-  Bindings: Bindings;
-  Variables: { requestId: string; caller: Caller };
-}
 
 /** HTTP method to Allow header, by path: what is not here is a 404, another method is a 405. */
 export function createApp(): Hono<EdgeEnv> {

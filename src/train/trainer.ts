@@ -5,7 +5,7 @@ import { NONE } from '../tensor/device.ts';
 import type { Device, Tensor } from '../tensor/device.ts';
 import { elements, readTensor, writeTensor } from '../tensor/tensors.ts';
 import { TrainingNetwork } from './network/network.ts';
-import type { BatchTensors, NetworkOptions } from './network/network.ts';
+import type { BatchTensors, NetworkOptions } from './network/context.ts';
 import { AdamW, learningRate } from './optimizer.ts';
 import type { AdamWOptions, Schedule } from './optimizer.ts';
 

@@ -16,7 +16,7 @@ export interface VisitOptions extends BrowserContextOptions {
 
 export async function openPage(
   browser: Browser,
-  server: PageServer,
+  server: Pick<PageServer, 'url'>,
   options: VisitOptions = {},
 ): Promise<Visit> {
   const { fragment = `#key=${apiKey}`, ...context } = options;

@@ -1,45 +1,14 @@
 /** `sparsedoctor chat`: talks in the terminal, with the engine in this process or with a server. */
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
+import { CallerError } from '../../base/errors.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { readSettings } from '../config.ts';
+import type { ChatMessage, ChatPartner, ChatPiece, ChatSampling } from '../chat-partner.ts';
 import type { ServiceContext } from '../context.ts';
 import { openEngineChat } from '../engine-chat.ts';
 import { openServerChat } from '../server-chat.ts';
 import { withModelOptions } from './serve.ts';
-
-export interface ChatMessage {
-  readonly role: 'system' | 'user' | 'assistant';
-  readonly content: string;
-}
-
-export interface ChatSampling {
-  readonly maxTokens: number;
-  readonly temperature: number;
-  readonly topP: number;
-  readonly seed: number | undefined;
-}
-
-/** One piece of an answer, or what can be said of it at the end. */
-export type ChatPiece =
-  | { readonly kind: 'text'; readonly text: string }
-  | {
-      readonly kind: 'end';
-      readonly promptTokens: number;
-      readonly answerTokens: number;
-      readonly note: string;
-    };
-
-/** Where answers come from. */
-export interface ChatPartner {
-  readonly description: string;
-  answer(
-    messages: readonly ChatMessage[],
-    sampling: ChatSampling,
-    signal: AbortSignal,
-  ): AsyncIterable<ChatPiece>;
-  close(): Promise<void>;
-}
 
 interface ChatFlags extends Record<string, string | boolean | undefined> {
   readonly specialty?: string;
@@ -47,8 +16,8 @@ interface ChatFlags extends Record<string, string | boolean | undefined> {
   readonly system?: string;
   readonly stats?: boolean;
   readonly maxTokens: string;
-  readonly temperature: string;
-  readonly topP: string;
+  readonly temperature?: string;
+  readonly topP?: string;
   readonly seed?: string;
 }
 
@@ -63,8 +32,8 @@ export function registerChatCommand(program: Command, context: ServiceContext): 
     .option('--url <url>', 'ask a server instead, with SPARSEDOCTOR_API_KEY')
     .option('--system <text>', 'system message')
     .option('--max-tokens <n>', 'longest answer', '256')
-    .option('--temperature <t>', '0 always takes the likeliest token', '0.7')
-    .option('--top-p <p>', 'share of the probability that is sampled from', '0.9')
+    .option('--temperature <t>', "0 always takes the likeliest token (default: the model's own)")
+    .option('--top-p <p>', "share of the probability that is sampled from (default: the model's own)")
     .option('--seed <n>', 'same seed, same answer')
     .option('--stats', 'print time to first token and tokens per second')
     .action(async (question: string | undefined, flags: ChatFlags) => {
@@ -97,10 +66,10 @@ function createTalk(partner: ChatPartner, flags: ChatFlags, context: ServiceCont
   const messages: ChatMessage[] =
     flags.system === undefined ? [] : [{ role: 'system', content: flags.system }];
   const sampling: ChatSampling = {
-    maxTokens: Number(flags.maxTokens),
-    temperature: Number(flags.temperature),
-    topP: Number(flags.topP),
-    seed: flags.seed === undefined ? undefined : Number(flags.seed),
+    maxTokens: number('--max-tokens', flags.maxTokens) ?? 0,
+    temperature: number('--temperature', flags.temperature),
+    topP: number('--top-p', flags.topP),
+    seed: number('--seed', flags.seed),
   };
   return async (question, signal) => {
     messages.push({ role: 'user', content: question });
@@ -143,4 +112,11 @@ async function converse(talk: Talk, context: ServiceContext): Promise<void> {
     if (line.trim() !== '') await talk(line, ended.signal);
     lines.prompt();
   }
+}
+
+function number(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new CallerError('bad_settings', `${flag} takes a number from 0 on, not "${text}".`);
 }

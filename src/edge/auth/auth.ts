@@ -4,16 +4,8 @@
  */
 import { createMiddleware } from 'hono/factory';
 import { CallerError } from '../../base/errors.ts';
-import type { EdgeEnv } from '../app.ts';
 import type { Bindings } from '../bindings.ts';
-
-export type Role = 'client' | 'admin' | 'host';
-
-export interface Caller {
-  readonly role: Role;
-  /** Stable name of the key for fairness and metrics. */
-  readonly keyId: string;
-}
+import type { Caller, EdgeEnv, Role } from '../edge-env.ts';
 
 /** Lets a request through if its bearer key has one of `roles`. */
 export function requireRole(...roles: readonly Role[]) {

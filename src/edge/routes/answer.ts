@@ -4,7 +4,7 @@ import { CallerError } from '../../base/errors.ts';
 import { encodeEvent, eventStreamHeaders } from '../../protocol/sse.ts';
 import { traceHeaders } from '../../protocol/trace.ts';
 import { PRIORITIES, type Priority } from '../admission/types.ts';
-import type { EdgeEnv } from '../app.ts';
+import type { EdgeEnv } from '../edge-env.ts';
 import { assembleJson, assembleStream, traceOf } from '../assembly/answer.ts';
 import { ClientStream } from '../assembly/client-stream.ts';
 import { settingsOf } from '../bindings.ts';

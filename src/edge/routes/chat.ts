@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { CallerError } from '../../base/errors.ts';
 import { parseChatRequest } from '../../protocol/chat.ts';
 import type { CommonRequest } from '../../protocol/request-fields.ts';
-import type { EdgeEnv } from '../app.ts';
+import type { EdgeEnv } from '../edge-env.ts';
 import { readJson } from '../http/body.ts';
 import { planRoute } from '../routing/plan.ts';
 import { answer } from './answer.ts';

@@ -1,7 +1,7 @@
 /** POST /v1/completions. A single text prompt can be routed; token ids and lists need a model that names its shard. */
 import type { Context } from 'hono';
 import { parseCompletionRequest } from '../../protocol/completions.ts';
-import type { EdgeEnv } from '../app.ts';
+import type { EdgeEnv } from '../edge-env.ts';
 import { readJson } from '../http/body.ts';
 import { planRoute } from '../routing/plan.ts';
 import { answer } from './answer.ts';

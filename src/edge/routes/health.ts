@@ -1,6 +1,6 @@
 /** GET /health: 200 when a host could answer, 503 otherwise. Open, so it says nothing but counts. */
 import type { Context } from 'hono';
-import type { EdgeEnv } from '../app.ts';
+import type { EdgeEnv } from '../edge-env.ts';
 import { admissionOf } from '../bindings.ts';
 
 export async function health(context: Context<EdgeEnv>): Promise<Response> {

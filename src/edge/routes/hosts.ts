@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { CallerError } from '../../base/errors.ts';
 import { hostAnnouncementSchema } from '../../protocol/hosts.ts';
 import { parseWith } from '../../protocol/parse.ts';
-import type { EdgeEnv } from '../app.ts';
+import type { EdgeEnv } from '../edge-env.ts';
 import { registryOf, settingsOf } from '../bindings.ts';
 import { readJson } from '../http/body.ts';
 import { isAllowedHost } from '../registry/allowed-hosts.ts';

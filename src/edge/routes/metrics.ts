@@ -1,6 +1,6 @@
 /** GET /metrics, for Prometheus; needs an API key, since load is nobody else's business. */
 import type { Context } from 'hono';
-import type { EdgeEnv } from '../app.ts';
+import type { EdgeEnv } from '../edge-env.ts';
 import { admissionOf } from '../bindings.ts';
 
 export async function metrics(context: Context<EdgeEnv>): Promise<Response> {

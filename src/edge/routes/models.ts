@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import { modelList, modelNotFound } from '../../protocol/models.ts';
 import { BASE_MODEL, pinnedModelName, ROUTED_MODEL } from '../../protocol/route.ts';
-import type { EdgeEnv } from '../app.ts';
+import type { EdgeEnv } from '../edge-env.ts';
 import { registryOf } from '../bindings.ts';
 
 /** The API wants a time; models here have none that would mean anything. */

@@ -4,7 +4,7 @@ import { InternalError } from '../../base/errors.ts';
 import { parseChatRequest } from '../../protocol/chat.ts';
 import { ROUTED_MODEL, type RouteResponse } from '../../protocol/route.ts';
 import { traceHeaders } from '../../protocol/trace.ts';
-import type { EdgeEnv } from '../app.ts';
+import type { EdgeEnv } from '../edge-env.ts';
 import { readJson } from '../http/body.ts';
 import { activeDirectory } from '../routing/directory.ts';
 import { routeMessages } from '../routing/plan.ts';

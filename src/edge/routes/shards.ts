@@ -9,7 +9,7 @@ import {
   specialtySchema,
   type Activation,
 } from '../../protocol/shards.ts';
-import type { EdgeEnv } from '../app.ts';
+import type { EdgeEnv } from '../edge-env.ts';
 import { registryOf, settingsOf } from '../bindings.ts';
 import { declaredLength, readJson } from '../http/body.ts';
 import { receiveShard } from '../registry/receive-shard.ts';

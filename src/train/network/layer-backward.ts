@@ -7,7 +7,7 @@ import * as expertOps from '../../tensor/expert-ops.ts';
 import * as ops from '../../tensor/ops.ts';
 import type { LayerActivations } from './activations.ts';
 import { rowShape, rowTensors } from './layer-forward.ts';
-import type { NetworkContext } from './network.ts';
+import type { NetworkContext } from './context.ts';
 import type { GradientScratch } from './scratch.ts';
 
 export function layerBackward(

@@ -7,7 +7,7 @@ import type { Dispatch, Tensor } from '../../tensor/device.ts';
 import { expertExpand, expertGate, expertShrink } from '../../tensor/expert-ops.ts';
 import * as ops from '../../tensor/ops.ts';
 import type { LayerActivations } from './activations.ts';
-import type { NetworkContext } from './network.ts';
+import type { NetworkContext } from './context.ts';
 
 export function layerForward(
   context: NetworkContext,

@@ -7,48 +7,18 @@
  */
 import { invariant } from '../../base/invariant.ts';
 import { checkpointShapes } from '../../model/checkpoint.ts';
-import type { ModelConfig } from '../../model/config.ts';
 import { EMBEDDING, FINAL_NORM, HEAD, expertShapes } from '../../model/parameters.ts';
 import type { Device, Dispatch, Tensor } from '../../tensor/device.ts';
-import type { RouteTensors } from '../../tensor/expert-ops.ts';
 import * as ops from '../../tensor/ops.ts';
 import { createArena, createTensor, writeTensor } from '../../tensor/tensors.ts';
 import type { Arena } from '../../tensor/tensors.ts';
 import { createLayerActivations } from './activations.ts';
-import type { BatchShape, ExpertPoolShape, LayerActivations } from './activations.ts';
+import type { ExpertPoolShape, LayerActivations } from './activations.ts';
+import type { BatchTensors, NetworkContext, NetworkOptions } from './context.ts';
 import { layerBackward } from './layer-backward.ts';
 import { layerForward } from './layer-forward.ts';
 import { createGradientScratch } from './scratch.ts';
 import type { GradientScratch } from './scratch.ts';
-
-export interface NetworkOptions {
-  readonly config: ModelConfig;
-  readonly batch: BatchShape;
-  readonly trainBase: boolean;
-  readonly experts: ExpertPoolShape | null;
-}
-
-/** One batch of N = B·T tokens. */
-export interface BatchTensors {
-  readonly tokens: Tensor;
-  readonly targets: Tensor;
-  readonly positions: Tensor;
-  readonly starts: Tensor;
-  readonly tokenWeights: Tensor;
-  readonly routes: RouteTensors | null;
-}
-
-/** What layers see of the network. */
-export interface NetworkContext {
-  readonly options: NetworkOptions;
-  readonly batch: BatchTensors;
-  readonly ropeTable: Tensor;
-  /** [S] alpha / rank of each expert slot. */
-  readonly scales: Tensor | null;
-  readonly weight: (name: string) => Tensor;
-  /** Where the gradient of a trained tensor is added up; null where it is frozen. */
-  readonly gradient: (name: string) => Tensor | null;
-}
 
 export class TrainingNetwork {
   readonly options: NetworkOptions;
