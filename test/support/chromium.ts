@@ -54,7 +54,7 @@ async function unpacked(): Promise<string> {
   for (const archive of ['al2023', 'swiftshader', 'fonts']) {
     await pipeline(decompressed(join(bin, `${archive}.tar.br`)), extract(partial));
   }
-  await pipeline(Readable.from([fontconfig]), createWriteStream(join(partial, 'fonts.conf')));
+  await pipeline(Readable.from([fontconfig(folder)]), createWriteStream(join(partial, 'fonts.conf')));
   try {
     await rename(partial, folder);
   } catch (error) {
@@ -72,8 +72,10 @@ function decompressed(path: string): NodeJS.ReadableStream {
   return decompressor;
 }
 
-/** The package's own names fixed folders under /tmp. */
-const fontconfig = `<?xml version="1.0"?>
+/** The package's own names fixed folders under /tmp; a relative cache would land in the working directory. */
+function fontconfig(folder: string): string {
+  return `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig><dir prefix="relative">fonts</dir><cachedir prefix="relative">fontconfig-cache</cachedir></fontconfig>
+<fontconfig><dir prefix="relative">fonts</dir><cachedir>${join(folder, 'fontconfig-cache')}</cachedir></fontconfig>
 `;
+}
