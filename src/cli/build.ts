@@ -1,9 +1,9 @@
-/** Builds what is missing or older than its sources: kernels, page, edge. `npm run build -- --force` builds all. */
+/** Builds what is missing or older than its sources: kernels, page, edge. */
 import { spawn } from 'node:child_process';
 import { readdir, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
-
-const root = join(import.meta.dirname, '..', '..');
+import { join } from 'node:path';
+import { CallerError } from '../base/errors.ts';
+import { projectRoot as root } from './config.ts';
 
 interface Step {
   readonly name: string;
@@ -32,36 +32,46 @@ const page: Step = {
   inputs: [...common, 'kernels', 'src/page', 'src/tensor', 'src/model', 'src/engine'],
 };
 
-const force = process.argv.includes('--force');
-// The page may bring the kernels along, so they come first.
-await Promise.all([run(kernels).then(() => run(page)), run(edge)]);
+export interface BuildOptions {
+  /** Builds what is up to date, too. */
+  readonly force?: boolean;
+  readonly onBuilt?: (text: string) => void;
+}
 
-async function run(step: Step): Promise<void> {
-  if (!force && (await newestOf([step.output], Math.min)) > (await newestOf(step.inputs, Math.max))) return;
+export async function build(options: BuildOptions = {}): Promise<void> {
+  // The page may bring the kernels along, so they come first.
+  await Promise.all([run(kernels, options).then(() => run(page, options)), run(edge, options)]);
+}
+
+async function run(step: Step, { force = false, onBuilt = () => {} }: BuildOptions): Promise<void> {
+  const output = await timeOf(join(root, step.output));
+  if (!force && output > (await newestOf(step.inputs))) return;
   const begun = performance.now();
-  const child = spawn(process.execPath, [join(root, step.script)], { cwd: root, stdio: 'inherit' });
+  const child = spawn(process.execPath, [join(root, step.script)], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let errors = '';
+  child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
   const code = await new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', resolve);
   });
-  if (code !== 0) {
-    process.stderr.write(`${relative(root, step.script)} failed\n`);
-    process.exit(1);
-  }
-  process.stdout.write(`built ${step.name} in ${((performance.now() - begun) / 1000).toFixed(1)} s\n`);
+  if (code !== 0) throw new CallerError('build_failed', `${step.script} failed:\n${errors}`);
+  onBuilt(`${step.name} built in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
 }
 
-/** Times of change of files and of all files in folders; what is missing counts as never changed. */
-async function newestOf(paths: readonly string[], pick: (...times: number[]) => number): Promise<number> {
-  const times = await Promise.all(paths.map((path) => timeOf(join(root, path), pick)));
-  return pick(...times);
+/** What is missing counts as never changed. */
+async function newestOf(paths: readonly string[]): Promise<number> {
+  return Math.max(...(await Promise.all(paths.map((path) => timeOf(join(root, path))))));
 }
 
-async function timeOf(path: string, pick: (...times: number[]) => number): Promise<number> {
+async function timeOf(path: string): Promise<number> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return 0;
   if (!found.isDirectory()) return found.mtimeMs;
-  const names = await readdir(path);
+  // Tools keep their own files in hidden folders.
+  const names = (await readdir(path)).filter((name) => !name.startsWith('.'));
   // A folder's own time tells of files that were removed.
-  return pick(found.mtimeMs, ...(await Promise.all(names.map((name) => timeOf(join(path, name), pick)))));
+  return Math.max(found.mtimeMs, ...(await Promise.all(names.map((name) => timeOf(join(path, name))))));
 }

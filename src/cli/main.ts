@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { CallerError, InternalError } from '../base/errors.ts';
 import { registerBenchCommand } from './commands/bench.ts';
+import { registerBuildCommand } from './commands/build.ts';
 import { registerChatCommand } from './commands/chat.ts';
 import { registerEdgeCommand } from './commands/edge.ts';
 import { registerEvalCommand } from './commands/eval.ts';
@@ -24,6 +25,8 @@ const context: ServiceContext = {
   untilStopped,
 };
 
+const SAME_PRESS_MS = 500;
+
 const program = new Command('sparsedoctor')
   .description('A chat doctor served from the edge: sparse LoRA experts on GPU or CPU hosts.')
   .showHelpAfterError();
@@ -34,6 +37,7 @@ registerChatCommand(program, context);
 registerTrainCommand(program);
 registerShardCommand(program, context);
 registerBenchCommand(program, context);
+registerBuildCommand(program, context);
 registerEvalCommand(program, context);
 registerWeightsCommand(program, context);
 
@@ -50,10 +54,11 @@ if (process.connected) process.disconnect();
 
 function untilStopped(): AbortSignal {
   const controller = new AbortController();
-  let signals = 0;
+  let first: number | undefined;
   const onSignal = (): void => {
-    signals += 1;
-    if (signals > 1) process.exit(130);
+    // npm passes a Ctrl-C on that has reached this process already: one press, two signals.
+    if (first !== undefined && performance.now() - first > SAME_PRESS_MS) process.exit(130);
+    first ??= performance.now();
     controller.abort();
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);

@@ -1,5 +1,6 @@
 /** `sparsedoctor start`: host and edge on this machine with the weights that ship. What `npm start` runs. */
 import type { Command } from 'commander';
+import { build } from '../build.ts';
 import { readSettings } from '../config.ts';
 import type { ServiceContext } from '../context.ts';
 import { startStack, type Stack } from '../stack.ts';
@@ -22,6 +23,7 @@ export function registerStartCommand(program: Command, context: ServiceContext):
         const seconds = ((performance.now() - begun) / 1000).toFixed(1);
         context.print(`${seconds.padStart(6)} s  ${text}`);
       };
+      await build({ onBuilt: onProgress });
       const stack = await startStack({ settings, environment: context.environment, onProgress });
       for (const line of welcome(stack)) context.print(line);
       context.report({ ready: true, url: stack.edgeUrl });
