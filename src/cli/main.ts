@@ -26,6 +26,7 @@ const context: ServiceContext = {
 };
 
 const SAME_PRESS_MS = 500;
+const ORPHAN_CHECK_MS = 500;
 
 const program = new Command('sparsedoctor')
   .description('A chat doctor served from the edge: sparse LoRA experts on GPU or CPU hosts.')
@@ -63,5 +64,11 @@ function untilStopped(): AbortSignal {
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
   process.on('disconnect', () => controller.abort());
+  // npm runs scripts by a shell that dies of a SIGTERM without passing it on; that shell is this process's parent.
+  const starter = process.ppid;
+  const watch = (): void => {
+    if (process.ppid !== starter) controller.abort();
+  };
+  if (process.env['npm_lifecycle_event'] !== undefined) setInterval(watch, ORPHAN_CHECK_MS).unref();
   return controller.signal;
 }
