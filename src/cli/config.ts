@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { CallerError } from '../base/errors.ts';
 
-export const CONFIG_FILE = 'sparsedoctor.config.json';
+const CONFIG_FILE = 'sparsedoctor.config.json';
 
 /** The folder of the project: what ships with it lies there, wherever the command is called from. */
 export const projectRoot = join(import.meta.dirname, '..', '..');

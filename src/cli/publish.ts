@@ -41,7 +41,7 @@ export async function publishShards(
 }
 
 /** Until it is active: hosts fetch and load it first. */
-export async function activate(client: EdgeClient, specialty: string, version: string): Promise<void> {
+async function activate(client: EdgeClient, specialty: string, version: string): Promise<void> {
   const deadline = Date.now() + ACTIVATION_MS;
   while ((await client.activate(specialty, version)).state !== 'active') {
     if (Date.now() > deadline) {

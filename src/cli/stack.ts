@@ -65,12 +65,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const expected = new Set<Child>();
   const running: Child[] = [];
   const broken = Promise.withResolvers<string>();
+  const tellWhenBroken = async (child: Child): Promise<void> => {
+    const how = await child.exited;
+    if (expected.has(child)) return;
+    broken.resolve(`The ${child.name} ended (${how}). Its last words:\n${await child.lastLines()}`);
+  };
   const watch = (child: Child): Child => {
     running.push(child);
-    void child.exited.then(async (how) => {
-      if (expected.has(child)) return;
-      broken.resolve(`The ${child.name} ended (${how}). Its last words:\n${await child.lastLines()}`);
-    });
+    void tellWhenBroken(child);
     return child;
   };
   const close = async (): Promise<void> => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseSettings } from '../../src/cli/config.ts';
+import { parseSettings, type Settings, type SettingSources } from '../../src/cli/config.ts';
 
 describe('settings', () => {
   test('come from flags before variables before the file before defaults', () => {
@@ -10,13 +10,11 @@ describe('settings', () => {
   });
 
   test('that are wrong are named all at once, with where they came from', () => {
-    const parse = (): unknown =>
-      parseSettings({
-        flags: { threads: 'many' },
-        environment: { SPARSEDOCTOR_EDGE_PORT: '70000', SPARSEDOCTOR_EDGEPORT: '1' },
-        file: '{"device":"abacus","colour":"red"}',
-      });
-    expect(parse).toThrow(/--threads[\s\S]*/);
+    const parse = parsing({
+      flags: { threads: 'many' },
+      environment: { SPARSEDOCTOR_EDGE_PORT: '70000', SPARSEDOCTOR_EDGEPORT: '1' },
+      file: '{"device":"abacus","colour":"red"}',
+    });
     for (const name of [
       /--threads/,
       /SPARSEDOCTOR_EDGE_PORT:/,
@@ -29,15 +27,18 @@ describe('settings', () => {
   });
 
   test('with keys in the file, or a file that is no object, are refused', () => {
-    const parse = (file: string) => (): unknown => parseSettings({ flags: {}, environment: {}, file });
-    expect(parse('{"apiKey":"12345678"}')).toThrow(/apiKey is not a setting of this file/);
-    expect(parse('[]')).toThrow(/is not a JSON object/);
-    expect(parse('{')).toThrow(/is not a JSON object/);
+    expect(parsing({ file: '{"apiKey":"12345678"}' })).toThrow(/apiKey is not a setting of this file/);
+    expect(parsing({ file: '[]' })).toThrow(/is not a JSON object/);
+    expect(parsing({ file: '{' })).toThrow(/is not a JSON object/);
   });
 
   test('never repeat a key that is wrong', () => {
-    const parse = (): unknown => parseSettings({ flags: {}, environment: { SPARSEDOCTOR_API_KEY: 'short' } });
+    const parse = parsing({ environment: { SPARSEDOCTOR_API_KEY: 'short' } });
     expect(parse).toThrow(/SPARSEDOCTOR_API_KEY: must have at least 8 characters/);
     expect(parse).not.toThrow(/short/);
   });
 });
+
+function parsing(sources: Partial<SettingSources>): () => Settings {
+  return () => parseSettings({ flags: {}, environment: {}, ...sources });
+}

@@ -1,6 +1,6 @@
 /** `sparsedoctor start` and `serve` as processes: what they print, how they end, and what they leave behind. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 interface Run {
   readonly child: ChildProcess;
-  output(): string;
+  readonly output: () => string;
   readonly ended: Promise<number | null>;
 }
 
@@ -90,6 +90,16 @@ describe('start', () => {
     expect(JSON.stringify(await models.json())).toContain('sparsedoctor:pediatrics');
     start.child.kill('SIGINT');
     expect(await start.ended).toBe(0);
+    expect(await answers(edge)).toBe(false);
+  }, 180_000);
+
+  test('ends with a message and code 1 when the host dies, and takes the edge along', async () => {
+    const start = run(startArgs());
+    const { edge, log } = await untilReady(start);
+    const [, pid] = /"pid":(\d+)/.exec(await readFile(join(log, 'host.log'), 'utf8')) ?? [];
+    process.kill(Number(pid), 'SIGKILL');
+    expect(await start.ended).toBe(1);
+    expect(start.output()).toContain('The host ended (SIGKILL)');
     expect(await answers(edge)).toBe(false);
   }, 180_000);
 

@@ -1,7 +1,7 @@
 /** A question from the client's side to the model and back: real host, real workerd, the `openai` client. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import OpenAI from 'openai';
+import { APIUserAbortError } from 'openai';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { shardListSchema, type ShardList } from '../../src/protocol/shards.ts';
@@ -89,7 +89,7 @@ describe('a chat', () => {
       maxTokens: 900,
       signal: leave.signal,
       onFirst: () => leave.abort(),
-    }).catch((error: unknown) => expect(error).toBeInstanceOf(OpenAI.APIUserAbortError));
+    }).catch((error: unknown) => expect(error).toBeInstanceOf(APIUserAbortError));
     const metrics = async (): Promise<string> => (await product.fetch('/metrics')).text();
     const poll = expect.poll(metrics, { timeout: 20_000, interval: 250 });
     await poll.toMatch(/finished_reason="abort"} 1$/m);
@@ -155,8 +155,16 @@ function isParam(value: unknown): boolean {
   return value === null || typeof value === 'string';
 }
 
+function bytesOf(): Promise<Buffer> {
+  return readFile(join(product.shards, 'cardiovascular', 'v1.safetensors'));
+}
+
+function flipLast(bytes: Buffer): Buffer {
+  bytes[bytes.length - 1] = ~(bytes.at(-1) ?? 0) & 0xff;
+  return bytes;
+}
+
 describe('a shard that cannot be right is refused whole', () => {
-  const bytesOf = (): Promise<Buffer> => readFile(join(product.shards, 'cardiovascular', 'v1.safetensors'));
   const damage: [string, () => Promise<Uint8Array>, number][] = [
     ['truncated', async () => (await bytesOf()).subarray(0, -100), 400],
     ['tampered with', async () => flipLast(await bytesOf()), 400],
@@ -168,10 +176,6 @@ describe('a shard that cannot be right is refused whole', () => {
       400,
     ],
   ];
-  function flipLast(bytes: Buffer): Buffer {
-    bytes[bytes.length - 1] = ~(bytes.at(-1) ?? 0) & 0xff;
-    return bytes;
-  }
   test.each(damage)('%s', async (_title, make, status) => {
     const before = await shardList();
     const bytes = await make();

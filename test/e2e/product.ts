@@ -10,13 +10,21 @@ import { startStack, type Stack } from '../../src/cli/stack.ts';
 import { routingTraceSchema, type RoutingTrace } from '../../src/protocol/trace.ts';
 import { writeTestWeights } from '../support/weights.ts';
 
+export interface ProductRequest {
+  readonly method?: string;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Instead of the client's. */
+  readonly key?: string;
+}
+
 export interface Product {
   readonly stack: Stack;
   readonly openai: OpenAI;
   /** Folders of the weights it runs on. */
   readonly model: string;
   readonly shards: string;
-  fetch(path: string, init?: RequestInit & { key?: string }): Promise<Response>;
+  fetch(path: string, init?: ProductRequest): Promise<Response>;
   close(): Promise<void>;
 }
 

@@ -3,7 +3,7 @@
  * once the host is killed. Every answer is whole and names a version that was published; an error comes only while there is
  * no host; and at the end nothing is held that nobody uses.
  */
-import OpenAI from 'openai';
+import { APIError, APIUserAbortError } from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { question, startProduct, streamChat, type Product } from '../e2e/product.ts';
 
@@ -58,7 +58,7 @@ async function ask(round: number, tally: Tally): Promise<void> {
       tally.surprises.push(`cut answer: ${answer.finish}, ${answer.completionTokens} tokens`);
     }
   } catch (error) {
-    if (error instanceof OpenAI.APIUserAbortError && leaves) tally.left += 1;
+    if (error instanceof APIUserAbortError && leaves) tally.left += 1;
     else if (beganAway || isHostAway) tally.failures += 1;
     else tally.surprises.push(String(error));
   }
@@ -106,7 +106,7 @@ test('a storm of clients, swaps and one killed host leaves no wrong answer and n
       await product.openai.chat.completions
         .create({ model: 'sparsedoctor:cardiovascular', messages: question, max_tokens: 1 })
         .asResponse()
-        .catch((error: unknown) => ({ status: error instanceof OpenAI.APIError ? (error.status ?? 0) : 0 }))
+        .catch((error: unknown) => ({ status: error instanceof APIError ? (error.status ?? 0) : 0 }))
     ).status;
   await expect.poll(knowsShards, { timeout: 120_000, interval: 500 }).toBe(200);
   isHostAway = false;

@@ -12,7 +12,7 @@ export interface TestWeights {
 const shipped = join(import.meta.dirname, '..', '..', 'weights', 'base');
 
 /** Versions of each specialty, with the seed of its random experts. */
-export const testShards = [
+const testShards = [
   { specialty: 'cardiovascular', version: 'v1', seed: 11 },
   { specialty: 'cardiovascular', version: 'v2', seed: 12 },
   { specialty: 'digestive', version: 'v1', seed: 13 },
