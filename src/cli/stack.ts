@@ -116,11 +116,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       }),
     );
     onProgress('edge is up');
+    const routerIsWarm = warmRouter(edge.url, keys.SPARSEDOCTOR_API_KEY);
     let host = await startHost(edge.url, settings.hostPort);
     onProgress('model is loaded');
     const admin = edgeClient({ url: edge.url, key: keys.SPARSEDOCTOR_ADMIN_KEY });
     await untilJoined(edge.url);
     const published = await publishShards(admin, files);
+    await routerIsWarm;
     onProgress(`${files.length} shard versions published, ${published.activated} activated`);
     return {
       edge,
@@ -173,6 +175,16 @@ function hostFlags(settings: Settings): string[] {
     'drain-ms': DRAIN_MS,
   };
   return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
+}
+
+/** The first question loads onnxruntime: asked now, it is there when a person asks. A failure shows then, too. */
+async function warmRouter(edgeUrl: string, apiKey: string): Promise<void> {
+  const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
+  const body = JSON.stringify({ messages: [{ role: 'user', content: '你好' }] });
+  const answer = await fetch(new URL('/v1/route', edgeUrl), { method: 'POST', headers, body }).catch(
+    () => null,
+  );
+  await answer?.body?.cancel();
 }
 
 async function untilJoined(edgeUrl: string): Promise<void> {
