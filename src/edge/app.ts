@@ -5,6 +5,7 @@ import { requestIdPattern } from '../protocol/limits.ts';
 import { REQUEST_ID_HEADER } from '../protocol/hosts.ts';
 import { requireRole } from './auth/auth.ts';
 import type { EdgeEnv } from './edge-env.ts';
+import { drainUnread } from './http/drain.ts';
 import { errorResponse } from './http/errors.ts';
 import { chat } from './routes/chat.ts';
 import { completions } from './routes/completions.ts';
@@ -53,7 +54,10 @@ export function createApp(): Hono<EdgeEnv> {
     const message = 'There is nothing at this address. The API is below /v1, e.g. POST /v1/chat/completions.';
     return errorResponse(new CallerError('not_found', message), context.get('requestId'));
   });
-  app.onError((error, context) => errorResponse(error, context.get('requestId')));
+  app.onError(async (error, context) => {
+    await drainUnread(context.req.raw);
+    return errorResponse(error, context.get('requestId'));
+  });
   return app;
 }
 

@@ -3,6 +3,7 @@ import { CallerError } from '../../base/errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import { parseJson } from '../../protocol/parse.ts';
 import { isRecord } from '../dispatch/json.ts';
+import { drain } from './drain.ts';
 
 export async function readJson(
   request: Request,
@@ -32,7 +33,7 @@ async function readText(request: Request, maxBytes: number): Promise<string> {
     const { done, value } = await reader.read();
     if (value) seen += value.length;
     if (seen > maxBytes) {
-      await reader.cancel().catch(() => undefined);
+      await drain(reader, maxBytes);
       throw tooLarge;
     }
     text += decode(decoder, value);

@@ -5,6 +5,7 @@
  */
 import { CallerError } from '../../base/errors.ts';
 import { invariant } from '../../base/invariant.ts';
+import { drain } from '../http/drain.ts';
 import {
   LENGTH_BYTES,
   parseHeader,
@@ -48,8 +49,8 @@ export async function receiveShard(
     await sink?.close();
     return await inspector.finish();
   } catch (error) {
-    await reader.cancel().catch(() => undefined);
     await sink?.discard(error);
+    await drain(reader, upload.bytes);
     throw error;
   }
 }
