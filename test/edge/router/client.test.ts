@@ -67,7 +67,7 @@ describe('the shipped model', () => {
   it.each(['你好', '今天天气怎么样', '写一首诗', '', '？？？', 'tell me about the weather'])(
     'sends "%s" to the general path',
     async (content) => {
-      expect(await shards(user(content))).toEqual([]);
+      expect(await shards(user(content))).toEqual(['general']);
     },
   );
 
