@@ -49,7 +49,7 @@ export function readTraceHeaders(headers: Headers): Partial<RoutingTrace> {
 }
 
 /** The parts of a trace that are there and have the right form. */
-export function readTrace(value: unknown): Partial<RoutingTrace> {
+function readTrace(value: unknown): Partial<RoutingTrace> {
   const specialties = field(value, 'specialties');
   const shards = field(value, 'shards');
   const host = field(value, 'host');

@@ -67,7 +67,7 @@ export async function expertTrainer(
   const trainer = new Trainer(device, { ...common(model, choices), trainBase: false, experts });
   const { trained, frozen, scales } = trainer.network;
   await trainer.prepare();
-  await fillArena(device, frozen as Arena, model.tensors);
+  await fillArena(device, frozen!, model.tensors);
   await fillArena(device, trained, randomExperts(trained, createRandom(seed)));
   await writeTensor(device, scales!, new Float32Array(experts.slots).fill(SCALE));
   return trainer;

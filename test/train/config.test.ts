@@ -8,14 +8,22 @@ const read = (path: string): string =>
 const baseText = read('base/run.json');
 const shardsText = read('shards/run.v1.json');
 
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
 /** The text with a value changed at a path, or taken out. */
 function changed(text: string, changes: Readonly<Record<string, unknown>>): string {
-  const run = JSON.parse(text) as Record<string, unknown>;
+  const run: Record<string, unknown> = JSON.parse(text);
   for (const [path, value] of Object.entries(changes)) {
     const keys = path.split('.');
     const last = keys.pop()!;
-    let at: Record<string, unknown> = run;
-    for (const key of keys) at = at[key] as Record<string, unknown>;
+    let at = run;
+    for (const key of keys) {
+      const inner = at[key];
+      if (!isRecord(inner)) throw new Error(`${path} leads nowhere`);
+      at = inner;
+    }
     at[last] = value;
   }
   return JSON.stringify(run);

@@ -12,7 +12,7 @@ import { createWasmDevice } from '../../src/tensor/wasm/node.ts';
 import { decodeRunState, encodeRunState, type RunState } from '../../src/train/resume-file.ts';
 import { encodeTrainer, openRunFolder, restoreTrainer } from '../../src/train/run-files.ts';
 import type { ActiveShards } from '../../src/train/shard-routes.ts';
-import type { Batch, Trainer } from '../../src/train/trainer.ts';
+import type { Batch, StepResult, Trainer } from '../../src/train/trainer.ts';
 import { baseTrainer, expertTrainer, randomBatch, smallModel, withShards } from '../support/tiny-trainer.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'resume-'));
@@ -43,8 +43,8 @@ async function stateOf(device: Device, trainer: Trainer): Promise<Float32Array[]
   );
 }
 
-async function run(trainer: Trainer, to: number, batchAt: (step: number) => Batch): Promise<unknown[]> {
-  const results: unknown[] = [];
+async function run(trainer: Trainer, to: number, batchAt: (step: number) => Batch): Promise<StepResult[]> {
+  const results: StepResult[] = [];
   while (trainer.step < to) results.push(await trainer.train(batchAt(trainer.step)));
   return results;
 }
@@ -169,8 +169,8 @@ describe('the two forms of a state', () => {
     const bytes = await encodeTrainer(device, straight, RUN, 'compact');
     const other = await create();
     await restoreTrainer(device, other, RUN, bytes);
-    const expected = (await run(straight, 8, randomBatch)) as { loss: number }[];
-    const actual = (await run(other, 8, randomBatch)) as { loss: number }[];
+    const expected = await run(straight, 8, randomBatch);
+    const actual = await run(other, 8, randomBatch);
     expect(actual).toHaveLength(4);
     for (const [i, { loss }] of actual.entries()) {
       expect(Math.abs(loss - expected[i]!.loss), `step ${i}`).toBeLessThan(0.01);

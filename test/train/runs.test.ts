@@ -110,7 +110,7 @@ const metricsOf = (folder: string): Record<string, number>[] =>
   readFileSync(join(directory, folder, 'metrics.jsonl'), 'utf8')
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, number>);
+    .map((line): Record<string, number> => JSON.parse(line));
 
 async function trainBase(folder: string, stopAfter: number, changes: Partial<BaseRunRequest> = {}) {
   const device = await createWasmDevice({ threads: 1, bankBytes: 64 << 20 });
@@ -216,7 +216,7 @@ describe('a run', () => {
     const config = { ...shardsConfig, specialties: ['neurology', 'oncology'] };
     await expect(trainShards(checkpoint, 'empty', Infinity, { config })).rejects.toMatchObject({
       code: 'no_rows',
-      message: expect.stringContaining('oncology') as string,
+      message: expect.stringContaining('oncology'),
     });
   });
 

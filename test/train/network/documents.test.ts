@@ -23,8 +23,8 @@ const devices: [string, () => Promise<Device>][] = [
 ];
 
 const random = createRandom(8);
-const documents = [5, 4, 3, 12, 2, 9].map((length) => randomDocument(length, random));
-const [a, b, c, d, e, f] = documents as [number[], number[], number[], number[], number[], number[]];
+const draw = (length: number): number[] => randomDocument(length, random);
+const [a, b, c, d, e, f] = [draw(5), draw(4), draw(3), draw(12), draw(2), draw(9)];
 /** Where each document of the packed batch begins. */
 const packed = stackRows([packRow([a, b, c]), packRow([d]), packRow([e, f])]);
 const placesOf: [string, number[], number][] = [
