@@ -66,7 +66,7 @@ function partOf(path: string): string | undefined {
 
 function readTable(text: string): Map<string, ReadonlySet<string>> {
   const section = text.split(/^## /m).find((part) => part.startsWith('Who may import whom')) ?? '';
-  const rows = [...section.matchAll(/^\| ([a-z]+) \| ([a-z, ]+) \|$/gm)].map(
+  const rows = [...section.matchAll(/^\| +([a-z]+) +\| +([a-z, ]+?) +\|$/gm)].map(
     ([, part = '', allowed = '']) => [part, allowed] as const,
   );
   return new Map(
