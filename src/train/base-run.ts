@@ -14,7 +14,7 @@ import { loadCorpus } from './data/load-corpus.ts';
 import { packDataset } from './data/packing.ts';
 import type { PackedDataset } from './data/packing.ts';
 import { initialBaseTensor } from './initialise.ts';
-import { openRunFolder } from './run-files.ts';
+import { openRunFolder, restoreTrainer } from './run-files.ts';
 import type { RunFolder } from './run-files.ts';
 import { runTraining } from './run.ts';
 import { Trainer } from './trainer.ts';
@@ -28,6 +28,8 @@ export interface BaseRunRequest {
   readonly dataDirectory: string;
   /** Where state, metrics and the encoded corpus are kept. */
   readonly folder: string;
+  /** A state from elsewhere to go on from, when the folder has none. */
+  readonly resumeFrom?: Uint8Array;
   readonly onStart: (facts: { parts: PartSize[]; rows: number; step: number; totalSteps: number }) => void;
   readonly onStep: (step: number, result: StepResult, validation: number | null) => void;
   readonly signal: AbortSignal;
@@ -54,7 +56,12 @@ export async function runBase(request: BaseRunRequest): Promise<BaseRun> {
   await initialise(device, trainer, model, config.seed);
   const run = runIdentity(config, request.tokenizerFiles.tokenizer);
   const folder = await openRunFolder(request.folder, run, device, trainer);
-  const step = await folder.resume();
+  const own = await folder.resume();
+  if (own === 0 && request.resumeFrom) {
+    const runs = config.continues === undefined ? [run] : [run, config.continues];
+    await restoreTrainer(device, trainer, runs, request.resumeFrom);
+  }
+  const { step } = trainer;
   const { steps: totalSteps } = config.optimiser;
   request.onStart({ parts: train.parts, rows: train.dataset.rowCount, step, totalSteps });
   const sampler = new RowSampler(train.dataset.rowCount, config.seed);

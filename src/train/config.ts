@@ -26,6 +26,11 @@ const commonSchema = {
 
 export const baseRunSchema = z.strictObject({
   kind: z.literal('base'),
+  /** The run whose resume file this one goes on from: the same model for more steps. */
+  continues: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'must be the SHA-256 that names a run')
+    .optional(),
   ...commonSchema,
   parts: z.array(z.enum(['pretrain', 'sft', 'mcq'])).min(1),
   model: z

@@ -42,13 +42,22 @@ export function encodeRunState(state: RunState, form: 'exact' | 'compact'): Uint
   );
 }
 
-export async function decodeRunState(bytes: Uint8Array, run: string, length: number): Promise<RunState> {
+/** `runs`: the runs whose state is welcome, the run's own and perhaps one that it continues. */
+export async function decodeRunState(
+  bytes: Uint8Array,
+  runs: readonly string[],
+  length: number,
+): Promise<RunState> {
   const file = await openSafetensors(bytesSource(bytes));
-  const { form, step, run: owner } = file.header.metadata;
-  if (owner !== run || file.header.tensors.get('weights')?.shape[0] !== length || !/^\d+$/.test(step ?? '')) {
+  const { form, step, run = '' } = file.header.metadata;
+  if (
+    !runs.includes(run) ||
+    file.header.tensors.get('weights')?.shape[0] !== length ||
+    !/^\d+$/.test(step ?? '')
+  ) {
     throw new CallerError(
       'resume_mismatch',
-      'The resume file belongs to another run: use the config it was made with, or start without it.',
+      `The resume file belongs to the run ${run.slice(0, 64) || 'of no name'}: use the config it was made with, name that run as "continues" in a config of the same model, or start without it.`,
     );
   }
   checkLayout(file.header, length);

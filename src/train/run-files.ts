@@ -33,7 +33,7 @@ export async function openRunFolder(
     },
     async resume() {
       const bytes = await readState(join(path, STATE));
-      if (bytes) await restoreTrainer(device, trainer, run, bytes);
+      if (bytes) await restoreTrainer(device, trainer, [run], bytes);
       return trainer.step;
     },
   };
@@ -66,11 +66,11 @@ export async function encodeTrainer(
 export async function restoreTrainer(
   device: Device,
   trainer: Trainer,
-  run: string,
+  runs: readonly string[],
   bytes: Uint8Array,
 ): Promise<void> {
   const { whole } = trainer.network.trained;
-  const state = await decodeRunState(bytes, run, whole.shape[0]!);
+  const state = await decodeRunState(bytes, runs, whole.shape[0]!);
   await writeTensor(device, whole, state.weights);
   await writeTensor(device, trainer.optimizer.first, state.first);
   await writeTensor(device, trainer.optimizer.second, state.second);

@@ -129,12 +129,12 @@ describe('the two forms of a state', () => {
   const state = wideState();
 
   test('exact: every bit', async () => {
-    const decoded = await decodeRunState(encodeRunState(state, 'exact'), RUN, 1000);
+    const decoded = await decodeRunState(encodeRunState(state, 'exact'), [RUN], 1000);
     expect(decoded).toEqual(state);
   });
 
   test('compact: weights as halves, first moments within half a step of their block, second within 9.1 %', async () => {
-    const decoded = await decodeRunState(encodeRunState(state, 'compact'), RUN, 1000);
+    const decoded = await decodeRunState(encodeRunState(state, 'compact'), [RUN], 1000);
     expect(decoded.step).toBe(1234);
     for (const [i, value] of state.weights.entries()) {
       expect(Math.abs(decoded.weights[i]! - value), `weight ${i}`).toBeLessThanOrEqual(
@@ -168,7 +168,7 @@ describe('the two forms of a state', () => {
     await run(straight, 4, randomBatch);
     const bytes = await encodeTrainer(device, straight, RUN, 'compact');
     const other = await create();
-    await restoreTrainer(device, other, RUN, bytes);
+    await restoreTrainer(device, other, [RUN], bytes);
     const expected = await run(straight, 8, randomBatch);
     const actual = await run(other, 8, randomBatch);
     expect(actual).toHaveLength(4);
@@ -179,17 +179,17 @@ describe('the two forms of a state', () => {
 
   test.each(['exact', 'compact'] as const)('%s: refused for another run, another size', async (form) => {
     const bytes = encodeRunState(state, form);
-    await expect(decodeRunState(bytes, 'b'.repeat(64), 1000)).rejects.toMatchObject({
+    await expect(decodeRunState(bytes, ['b'.repeat(64)], 1000)).rejects.toMatchObject({
       code: 'resume_mismatch',
     });
-    await expect(decodeRunState(bytes, RUN, 999)).rejects.toMatchObject({ code: 'resume_mismatch' });
+    await expect(decodeRunState(bytes, [RUN], 999)).rejects.toMatchObject({ code: 'resume_mismatch' });
   });
 
   test.each(['exact', 'compact'] as const)('%s: cut short anywhere, it is a CallerError', async (form) => {
     const bytes = encodeRunState(state, form);
     for (const length of [0, 7, 8, 100, 400, bytes.length - 1000, bytes.length - 1]) {
       await expect(
-        decodeRunState(bytes.slice(0, length), RUN, 1000),
+        decodeRunState(bytes.slice(0, length), [RUN], 1000),
         `${length} bytes`,
       ).rejects.toBeInstanceOf(CallerError);
     }
@@ -212,7 +212,7 @@ describe('the two forms of a state', () => {
       const altered = fitHeader(change(text), text);
       if (altered === null) continue;
       refused++;
-      await expect(decodeRunState(altered, RUN, 1000)).rejects.toBeInstanceOf(CallerError);
+      await expect(decodeRunState(altered, [RUN], 1000)).rejects.toBeInstanceOf(CallerError);
     }
     expect(refused).toBeGreaterThan(0);
   });

@@ -11,6 +11,7 @@ import { readShardFile } from '../../src/model/shard-file.ts';
 import { createWasmDevice } from '../../src/tensor/wasm/node.ts';
 import { exportBase, runBase, type BaseRunRequest } from '../../src/train/base-run.ts';
 import { baseRunSchema, shardsRunSchema } from '../../src/train/config.ts';
+import { encodeTrainer } from '../../src/train/run-files.ts';
 import { exportShards } from '../../src/train/shard-export.ts';
 import { runShards, type ShardsRunRequest } from '../../src/train/shards-run.ts';
 import { byteTokenizer, byteVocabulary } from '../support/byte-tokenizer.ts';
@@ -119,7 +120,8 @@ async function trainBase(folder: string, stopAfter: number, changes: Partial<Bas
     const request = { config: baseConfig, device, ...data, folder: join(directory, folder), onStep, signal };
     const run = await runBase({ ...request, ...changes });
     const files = await exportBase(device, run.trainer, run.model);
-    return { losses, files, tokens: run.tokens };
+    const resume = await encodeTrainer(device, run.trainer, run.run, 'compact');
+    return { losses, files, tokens: run.tokens, run: run.run, resume };
   } finally {
     await device.dispose();
   }
@@ -162,6 +164,18 @@ describe('a run', () => {
   beforeAll(async () => {
     base = await trainBase('base', Infinity);
     checkpoint = await openCheckpoint(memoryFiles(base.files));
+  });
+
+  test('goes on elsewhere from its compact file, for more steps, when the config says whose run it continues', async () => {
+    const optimiser = { ...baseConfig.optimiser, steps: 10 };
+    const config = { ...baseConfig, optimiser, continues: base.run };
+    const more = await trainBase('continued', Infinity, { config, resumeFrom: base.resume });
+    expect([...more.losses.keys()]).toEqual([9, 10]);
+    expect(more.losses.get(9)!).toBeLessThan(base.losses.get(1)!);
+    const stranger = { ...baseConfig, optimiser };
+    await expect(
+      trainBase('stranger', Infinity, { config: stranger, resumeFrom: base.resume }),
+    ).rejects.toMatchObject({ code: 'resume_mismatch' });
   });
 
   test('of a base learns, validates and saves as its config says, and its checkpoint can be opened', () => {

@@ -35,6 +35,7 @@ export function registerTrainCommand(program: Command): void {
     .requiredOption('--data <directory>', 'folder with pretrain/, sft/ and mcq/')
     .option('--folder <directory>', 'where state and metrics are kept', 'runs/base')
     .option('--out <directory>', 'where the tokenizer is, and the trained checkpoint goes', 'weights/base')
+    .option('--resume <file>', 'resume file to go on from when the folder has no state')
     .option('--threads <n>', 'compute threads', '2')
     .action(trainBase);
   train
@@ -119,7 +120,7 @@ async function trainShards(runFile: string, options: ShardsOptions): Promise<voi
   process.stderr.write(`wrote ${shards.size} shards to ${options.out}\n`);
 }
 
-async function trainBase(runFile: string, options: TrainOptions): Promise<void> {
+async function trainBase(runFile: string, options: TrainOptions & { resume?: string }): Promise<void> {
   const config = parseRunConfig(await readFile(runFile, 'utf8'), baseRunSchema, runFile);
   const { tokenizer, files } = await openTokenizer(options.out);
   const device = await createWasmDevice({ threads: Number(options.threads) });
@@ -131,6 +132,7 @@ async function trainBase(runFile: string, options: TrainOptions): Promise<void> 
     tokenizerFiles: files,
     dataDirectory: resolve(options.data),
     folder: resolve(options.folder),
+    ...(options.resume === undefined ? {} : { resumeFrom: new Uint8Array(await readFile(options.resume)) }),
     onStart: ({ parts, rows, step, totalSteps }) => {
       for (const part of parts) {
         process.stderr.write(`${part.part}: ${part.documents} documents, ${part.tokens} tokens\n`);
