@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { CallerError } from '../base/errors.ts';
+import { deviceNames } from './devices.ts';
 
 const CONFIG_FILE = 'sparsedoctor.config.json';
 
@@ -27,7 +28,7 @@ const settingsSchema = z.strictObject({
   shards: folder.default(join(projectRoot, 'weights', 'shards')),
   /** What the local edge remembers between two starts. */
   state: folder.default(join(projectRoot, '.wrangler', 'sparsedoctor')),
-  device: z.enum(['wasm', 'reference']).default('wasm'),
+  device: z.enum(deviceNames).default('wasm'),
   threads: count(256).default(availableParallelism),
   /** Requests that run at one time. */
   maxConcurrent: count(1024).default(16),

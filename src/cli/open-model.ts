@@ -13,8 +13,7 @@ import { parseSamplingDefaults, type SamplingDefaults } from '../model/sampling-
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
 import { Transformer } from '../model/transformer.ts';
 import type { Device } from '../tensor/device.ts';
-import { createReferenceDevice } from '../tensor/reference/reference-device.ts';
-import { createWasmDevice } from '../tensor/wasm/node.ts';
+import { openDevice } from './devices.ts';
 import type { Settings } from './config.ts';
 import { directorySource } from './directory-source.ts';
 import { readTokenizerFiles } from './files.ts';
@@ -59,10 +58,7 @@ export async function openModel(
     );
   }
   const baseFingerprint = await fingerprint(checkpoint);
-  const device =
-    settings.device === 'reference'
-      ? createReferenceDevice()
-      : await createWasmDevice({ threads: settings.threads });
+  const device = await openDevice(settings.device, settings.threads);
   try {
     const model = await Transformer.load(device, checkpoint, {
       pages: settings.cachePages,

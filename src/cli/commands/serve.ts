@@ -4,6 +4,7 @@ import { createHost } from '../../backend/host.ts';
 import { CallerError } from '../../base/errors.ts';
 import { readSettings, type Settings } from '../config.ts';
 import type { ServiceContext } from '../context.ts';
+import { deviceNames } from '../devices.ts';
 import { createLogger } from '../logger.ts';
 import { openModel, type OpenModel } from '../open-model.ts';
 import { listShardFiles, newestOfEach } from '../shard-files.ts';
@@ -34,7 +35,7 @@ export function withModelOptions(command: Command): Command {
     .option('--model <directory>', 'Hugging Face checkpoint (default: the base that ships)')
     .option('--shards <directory>', 'folder of <specialty>/<version>.safetensors (default: those that ship)')
     .option('--threads <n>', 'compute threads (default: all cores)')
-    .addOption(new Option('--device <name>', 'where to compute').choices(['wasm', 'reference']))
+    .addOption(new Option('--device <name>', 'where to compute').choices([...deviceNames]))
     .option('--max-concurrent <n>', 'requests that run at one time (default 16)')
     .option('--cache-pages <n>', 'pages of the KV cache, 16 tokens each (default 1024)')
     .option('--expert-slots <n>', 'experts that fit into the pool (default 128)')
