@@ -30,7 +30,6 @@ export function attention(
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function place(pages: usize, position: i32, page_size: i32): usize {
   return (

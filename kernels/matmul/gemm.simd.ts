@@ -155,7 +155,6 @@ function packA(a: usize, sam: usize, sak: usize, mc: i32, kc: i32): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function put(c: usize, v: v128, add: bool): void {
   v128.store(c, add ? f32x4.add(v128.load(c), v) : v);

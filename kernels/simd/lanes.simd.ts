@@ -1,13 +1,11 @@
 /** Four-lane helpers that several kernels share. Inlined; they hold no state. */
 
-// @ts-ignore: decorator
 @inline
 export function madd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
-// @ts-ignore: decorator
 @inline
 export function sum4(v: v128): f32 {
   return (
@@ -18,7 +16,6 @@ export function sum4(v: v128): f32 {
 /**
  * e^x by range reduction and a degree-6 polynomial (Cephes expf); relative error below 2e-7 on [−87, 88], 0 below.
  */
-// @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
   const low = f32x4.ge(x, f32x4.splat(-87.33));
@@ -37,7 +34,6 @@ export function exp4(x: v128): v128 {
   return v128.and(f32x4.mul(p, scale), low);
 }
 
-// @ts-ignore: decorator
 @inline
 export function exp1(x: f32): f32 {
   return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);

@@ -6,7 +6,6 @@ export function set_scratch(pointer: usize): void {
   base = pointer;
 }
 
-// @ts-ignore: decorator
 @inline
 export function scratch(): usize {
   return base;

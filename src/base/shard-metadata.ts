@@ -18,6 +18,7 @@ export type AdaptedLinear = (typeof ADAPTED_LINEARS)[number];
 export const MAX_SHARD_HEADER_BYTES = 1024 * 1024;
 const MAX_RANK = 256;
 const MAX_EXPERTS = 1024;
+/** Experts that a token may mix, whatever its shards say. */
 export const MAX_TOP_K = 4;
 
 const number = (schema: z.ZodNumber) => z.string().max(32).regex(/\d/).transform(Number).pipe(schema);

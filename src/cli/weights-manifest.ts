@@ -47,6 +47,7 @@ export async function describeWeights(folder: string, licence: string): Promise<
 
 /** The file beside it that says how a weight file was made, where it does not say so itself. */
 function describedIn(path: string): string {
+  if (path.endsWith('tokenizer.json')) return 'sparsedoctor train tokenizer, as it is by default';
   const [folder] = path.split('/');
   return folder === 'router' ? 'router/manifest.json' : `${folder}/run.json`;
 }

@@ -1,4 +1,5 @@
 /** Routes of a batch as the tables that `kernels/expert_gate` reads. */
+import { MAX_TOP_K } from '../base/shard-metadata.ts';
 import { NONE } from '../tensor/device.ts';
 import { invariant } from '../base/invariant.ts';
 import { pooled } from './expert-pool.ts';
@@ -6,8 +7,6 @@ import type { Route } from './runner.ts';
 
 /** Weight of the edge router's prior in the token router: a_e += β · log p_s. */
 const BETA = 1;
-/** Experts a token may mix, whatever its shards say. */
-export const MAX_TOP_K = 4;
 
 export interface RouteTables {
   readonly routes: number;

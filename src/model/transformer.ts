@@ -4,6 +4,7 @@
  */
 import { CallerError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
+import { MAX_TOP_K } from '../base/shard-metadata.ts';
 import type { Device, Dispatch, Tensor } from '../tensor/device.ts';
 import type { RouteTensors } from '../tensor/expert-ops.ts';
 import * as ops from '../tensor/ops.ts';
@@ -16,7 +17,7 @@ import type { ExpertPoolOptions } from './expert-pool.ts';
 import { serveLayer } from './layer.ts';
 import type { LayerCache, StepTensors } from './layer.ts';
 import { EMBEDDING, FINAL_NORM, HEAD } from './parameters.ts';
-import { MAX_TOP_K, buildRouteTables } from './route-tables.ts';
+import { buildRouteTables } from './route-tables.ts';
 import type { RouteTables } from './route-tables.ts';
 import type { ForwardBatch, ModelRunner, Route } from './runner.ts';
 

@@ -11,6 +11,7 @@ import type { Device, DeviceBuffer, DeviceMemory, Dispatch, Tensor } from '../de
 import { Bank } from './bank.ts';
 import { CONTROL, CONTROL_WORDS, COPY, MAX_COMMANDS, MAX_STREAM } from './command-stream.ts';
 import type { BankStart, ThreadStart } from './command-stream.ts';
+import { byteSize, homeBank, own, WasmBuffer } from './wasm-buffer.ts';
 
 /** How a platform starts a thread that calls `runThread` with what it is given. */
 export type SpawnThread = (start: ThreadStart) => { terminate(): Promise<void> };
@@ -29,25 +30,6 @@ export interface WasmDeviceOptions {
   readonly stagingBytes?: number;
   /** For people: which build of the kernels `module` is. */
   readonly variant?: string;
-}
-
-class WasmBuffer implements DeviceBuffer {
-  readonly byteLength: number;
-  readonly bank: number;
-  readonly label: string;
-  readonly pointer: number;
-
-  constructor(byteLength: number, bank: number, label: string, pointer: number) {
-    this.byteLength = byteLength;
-    this.bank = bank;
-    this.label = label;
-    this.pointer = pointer;
-  }
-}
-
-function own(buffer: DeviceBuffer): WasmBuffer {
-  invariant(buffer instanceof WasmBuffer, `${buffer.label} is a buffer of another device`);
-  return buffer;
 }
 
 interface Staged {
@@ -306,15 +288,4 @@ export class WasmDevice implements Device {
     encoder.at += words.length;
     encoder.commands++;
   }
-}
-
-/** The bank of the largest tensor: the others come to it. */
-function homeBank(tensors: readonly Tensor[]): number {
-  let best = tensors[0]!;
-  for (const tensor of tensors) if (byteSize(tensor) > byteSize(best)) best = tensor;
-  return best.buffer.bank;
-}
-
-function byteSize(tensor: Tensor): number {
-  return tensor.shape.reduce((product, size) => product * size, 4);
 }
