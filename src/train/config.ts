@@ -22,6 +22,8 @@ const commonSchema = {
   optimiser: optimiserSchema,
   saveEvery: z.int().min(1),
   validateEvery: z.int().min(1),
+  /** Ends the run after `patience` validations in a row that are no better than the best by more than `minDelta` nats. */
+  stop: z.strictObject({ patience: z.int().min(1), minDelta: z.number().min(0) }).optional(),
 };
 
 export const baseRunSchema = z.strictObject({
