@@ -79,7 +79,7 @@ export class Trainer {
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
       throw new InternalError(
         'loss_not_finite',
-        `loss ${loss}, gradient norm ${norm} at step ${this.step}: lower the learning rate`,
+        `The loss of step ${this.step} is ${loss}, its gradient norm ${norm}`,
       );
     }
     return { loss, tokens, gradientNorm: norm, learningRate: rate };
