@@ -3,7 +3,7 @@ import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CallerError } from '../base/errors.ts';
 import type { Device } from '../tensor/device.ts';
-import { readTensor, writeTensor } from '../tensor/tensors.ts';
+import { elements, readTensor, writeTensor } from '../tensor/tensors.ts';
 import { resumeMetrics } from './metrics-file.ts';
 import type { RunHistory } from './metrics-file.ts';
 import { decodeRunState, encodeRunState } from './resume-file.ts';
@@ -77,7 +77,11 @@ export async function encodeTrainer(
   const weights = await readTensor(device, trainer.network.trained.whole);
   const first = await readTensor(device, trainer.optimizer.first);
   const second = await readTensor(device, trainer.optimizer.second);
-  return encodeRunState({ run, step: trainer.step, weights, first, second }, form);
+  const memories = new Map<string, Uint8Array>();
+  for (const [name, { buffer, byteOffset, shape }] of trainer.network.memories()) {
+    memories.set(name, new Uint8Array(await device.read(buffer, byteOffset, elements(shape) * 4)));
+  }
+  return encodeRunState({ run, step: trainer.step, weights, first, second, memories }, form);
 }
 
 export async function restoreTrainer(
@@ -87,10 +91,15 @@ export async function restoreTrainer(
   bytes: Uint8Array,
 ): Promise<void> {
   const { whole } = trainer.network.trained;
-  const state = await decodeRunState(bytes, runs, whole.shape[0]!);
+  const memories = trainer.network.memories();
+  const sizes = new Map([...memories].map(([name, { shape }]) => [name, elements(shape) * 4]));
+  const state = await decodeRunState(bytes, runs, whole.shape[0]!, sizes);
   await writeTensor(device, whole, state.weights);
   await writeTensor(device, trainer.optimizer.first, state.first);
   await writeTensor(device, trainer.optimizer.second, state.second);
+  for (const [name, { buffer, byteOffset }] of memories) {
+    await device.write(buffer, byteOffset, state.memories.get(name)!);
+  }
   trainer.step = state.step;
 }
 

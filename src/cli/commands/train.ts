@@ -1,18 +1,22 @@
 /** `sparsedoctor train …`: a run from its JSON, with a progress bar, resumable at any moment. */
 import { mkdir, readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { SingleBar, Presets } from 'cli-progress';
 import type { Command } from 'commander';
+import { CallerError } from '../../base/errors.ts';
 import { openCheckpoint } from '../../model/checkpoint.ts';
 import { fingerprint } from '../../model/fingerprint.ts';
+import { readShardFile } from '../../model/shard-file.ts';
+import type { ShardFile } from '../../model/shard-file.ts';
 import { exportBase, runBase } from '../../train/base-run.ts';
-import { baseRunSchema, parseRunConfig, shardsRunSchema } from '../../train/config.ts';
+import { baseRunSchema, parseRunConfig } from '../../train/config.ts';
 import { encodeTrainer, writeWhole } from '../../train/run-files.ts';
-import { exportShards } from '../../train/shard-export.ts';
-import { runShards } from '../../train/shards-run.ts';
 import { readTokenizerTexts } from '../../train/tokenizer/tokenizer-texts.ts';
 import { trainTokenizer } from '../../train/tokenizer/train-tokenizer.ts';
 import type { StepResult } from '../../train/trainer.ts';
+import { tuneRunSchema } from '../../train/tune-config.ts';
+import { exportTuned } from '../../train/tune-export.ts';
+import { runTune } from '../../train/tune-run.ts';
 import type { Device } from '../../tensor/device.ts';
 import { createWasmDevice } from '../../tensor/wasm/node.ts';
 import { directorySource } from '../directory-source.ts';
@@ -47,16 +51,18 @@ export function registerTrainCommand(program: Command): void {
     .option('--seed <n>', 'which texts that is', '1')
     .action(makeTokenizer);
   train
-    .command('shards')
-    .description('train the expert shards of specialties on a frozen base; goes on where the folder left off')
+    .command('tune')
+    .description('fine-tune for specialties: the base, LoRA or LoRA-MoE; goes on where the folder left off')
     .argument('<run>', 'JSON file of the run')
     .requiredOption('--data <directory>', 'folder with sft/ and mcq/')
-    .option('--folder <directory>', 'where state and metrics are kept', 'runs/shards')
-    .option('--base <directory>', 'the frozen base', 'weights/base')
-    .option('--out <directory>', 'where the shard files go', 'weights/shards')
+    .option('--folder <directory>', 'where state and metrics are kept', 'runs/tune')
+    .option('--base <directory>', 'the base to start from', 'weights/base')
+    .option('--shards <directory>', 'folder of the shards that the run leaves as they are', 'weights/shards')
+    .option('--shards-version <version>', 'their version', 'v1')
+    .option('--out <directory>', 'where the shard files or the checkpoint go', 'weights/shards')
     .option('--licence <text>', 'licence of the shards', 'Apache-2.0')
     .option('--threads <n>', 'compute threads', '2')
-    .action(trainShards);
+    .action(trainTune);
   registerTrainRouterCommand(train);
 }
 
@@ -80,23 +86,27 @@ interface TokenizerCommandOptions {
   readonly seed: string;
 }
 
-interface ShardsOptions extends TrainOptions {
+interface TuneOptions extends TrainOptions {
   readonly base: string;
+  readonly shards: string;
+  readonly shardsVersion: string;
   readonly licence: string;
 }
 
-async function trainShards(runFile: string, options: ShardsOptions): Promise<void> {
-  const config = parseRunConfig(await readFile(runFile, 'utf8'), shardsRunSchema, runFile);
+async function trainTune(runFile: string, options: TuneOptions): Promise<void> {
+  const config = parseRunConfig(await readFile(runFile, 'utf8'), tuneRunSchema, runFile);
   const { tokenizer, files } = await openTokenizer(options.base);
   const checkpoint = await openCheckpoint(directorySource(options.base));
   const baseFingerprint = await fingerprint(checkpoint);
+  const frozenShards = await readFrozen(config.frozen ?? [], options, baseFingerprint);
   const device = await createWasmDevice({ threads: Number(options.threads) });
   const progress = createProgress(config.rows * config.rowLength);
-  const { trainer, run } = await runShards({
+  const run = await runTune({
     config,
     device,
     checkpoint,
     baseFingerprint,
+    frozenShards,
     tokenizer,
     tokenizerFiles: files,
     dataDirectory: resolve(options.data),
@@ -109,15 +119,33 @@ async function trainShards(runFile: string, options: ShardsOptions): Promise<voi
     signal: interruptSignal(),
   });
   progress.stop();
-  if (trainer.step < config.optimiser.steps) return stopEarly(device, trainer.step);
-  const origin = { baseFingerprint, created: new Date(), run, licence: options.licence };
-  const shards = await exportShards(device, trainer, checkpoint.config, config, origin);
-  for (const [specialty, bytes] of shards) {
-    await mkdir(join(options.out, specialty), { recursive: true });
-    await writeWhole(join(options.out, specialty, `${config.version}.safetensors`), bytes);
+  if (run.end === 'interrupted') return stopEarly(device, run.trainer.step);
+  const origin = { baseFingerprint, created: new Date(), run: run.run, licence: options.licence };
+  const written = await exportTuned(device, run, origin);
+  for (const [name, bytes] of written) {
+    await mkdir(dirname(join(options.out, name)), { recursive: true });
+    await writeWhole(join(options.out, name), bytes);
   }
   await device.dispose();
-  process.stderr.write(`wrote ${shards.size} shards to ${options.out}\n`);
+  process.stderr.write(`wrote ${[...written.keys()].join(', ')} to ${options.out}\n`);
+}
+
+/** Shards that take part in a run and stay as they are. */
+async function readFrozen(
+  names: readonly string[],
+  { shards, shardsVersion }: TuneOptions,
+  baseFingerprint: string,
+): Promise<Map<string, ShardFile>> {
+  const files = new Map<string, ShardFile>();
+  for (const name of names) {
+    const path = join(shards, name, `${shardsVersion}.safetensors`);
+    const bytes = await readFile(path).catch((cause: unknown) => {
+      const message = `${path} cannot be read: the run leaves this shard as it is, so it has to be there.`;
+      throw new CallerError('frozen_shard_missing', message, { param: path, cause });
+    });
+    files.set(name, await readShardFile(new Uint8Array(bytes), { baseFingerprint }));
+  }
+  return files;
 }
 
 async function trainBase(runFile: string, options: TrainOptions & { resume?: string }): Promise<void> {
