@@ -1,7 +1,7 @@
 /** Lines over one axis, each perhaps with the unsmoothed values faintly behind it. */
 import type { PlotSize } from './render.ts';
 import { renderSvg } from './render.ts';
-import { orderedColours, seriesColours } from './theme.ts';
+import { legendColumns, orderedColours, seriesColours } from './theme.ts';
 
 export interface Line {
   readonly name: string;
@@ -52,7 +52,10 @@ export function lineChart(chart: LineChart): Promise<string> {
       field: 'series',
       type: 'nominal',
       scale: { domain: names, range },
-      legend: names.length > 1 ? { title: null, symbolType: 'stroke', symbolOpacity: 1 } : null,
+      legend:
+        names.length > 1
+          ? { title: null, symbolType: 'stroke', symbolOpacity: 1, columns: legendColumns(names, width) }
+          : null,
     },
   } as const;
   return renderSvg({

@@ -1,7 +1,7 @@
 /** Points of a plane, coloured by group. The axes have no units: only distances mean something. */
 import type { PlotSize } from './render.ts';
 import { renderSvg } from './render.ts';
-import { seriesColours } from './theme.ts';
+import { legendColumns, seriesColours } from './theme.ts';
 
 export interface Scatter extends PlotSize {
   readonly description: string;
@@ -36,7 +36,13 @@ export function scatter(plot: Scatter): Promise<string> {
         legend:
           groups.length > MOST_IN_LEGEND
             ? null
-            : { title: null, symbolOpacity: 1, symbolStrokeWidth: 0, symbolSize: 90, columns: 4 },
+            : {
+                title: null,
+                symbolOpacity: 1,
+                symbolStrokeWidth: 0,
+                symbolSize: 90,
+                columns: legendColumns(groups, width),
+              },
       },
     },
   });

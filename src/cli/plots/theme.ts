@@ -45,6 +45,12 @@ export function seriesColours(count: number): string[] {
   });
 }
 
+/** Columns of a legend that is no wider than the plot; the renderer takes a character for 0.8 of its size. */
+export function legendColumns(names: readonly string[], width: number): number {
+  const longest = Math.max(1, ...names.map((name) => name.length));
+  return Math.max(1, Math.floor(width / (longest * 0.8 * 12 + 32)));
+}
+
 /** Colours of an order, such as layers from the first to the last. */
 export function orderedColours(count: number): string[] {
   return Array.from({ length: count }, (_, at) => {
@@ -84,7 +90,6 @@ export const theme: Config = {
     symbolSize: 160,
     orient: 'top',
     direction: 'horizontal',
-    columns: 7,
   },
   header: { labelColor: INK, titleColor: QUIET, labelFontSize: 12 },
   text: { color: INK, fontSize: 11 },
