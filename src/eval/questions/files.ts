@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import * as z from 'zod';
+import { gunzipSync } from 'node:zlib';
 import { decodeText, type DecodedText } from '../../base/decode-text.ts';
 import { CallerError } from '../../base/errors.ts';
+import { parseSpecialties } from '../../base/specialty-list.ts';
 
 const MAX_FILE_BYTES = 256 * 2 ** 20;
 const MAX_FILES = 5000;
@@ -50,23 +51,27 @@ export async function readExamFile(path: string): Promise<ExamFile> {
       param: path,
     });
   }
-  const bytes = await readFile(path);
+  const stored = await readFile(path);
+  const bytes = /\.gz$/iu.test(path) ? unzip(stored, path) : stored;
   return { path, sha256: createHash('sha256').update(bytes).digest('hex'), ...decodeText(bytes) };
 }
 
-const specialtiesSchema = z.object({ specialties: z.record(z.string(), z.string()) });
+function unzip(bytes: Uint8Array, path: string): Uint8Array {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: MAX_FILE_BYTES });
+  } catch (cause) {
+    throw new CallerError('unreadable_data', `${path} cannot be unpacked: it is damaged or too large.`, {
+      param: path,
+      cause,
+    });
+  }
+}
 
 /** The labels in use, of the `specialties.json` beside the set or one folder above; null where there is none. */
 export async function findSpecialties(path: string): Promise<ReadonlySet<string> | null> {
   for (const folder of [path, dirname(path), dirname(dirname(path))]) {
     const text = await readFile(join(folder, 'specialties.json'), 'utf8').catch(() => null);
-    if (text === null) continue;
-    try {
-      return new Set(Object.keys(specialtiesSchema.parse(JSON.parse(text)).specialties));
-    } catch (cause) {
-      const message = `${join(folder, 'specialties.json')} is not a list of specialties.`;
-      throw new CallerError('bad_specialties', message, { cause });
-    }
+    if (text !== null) return parseSpecialties(text, join(folder, 'specialties.json'));
   }
   return null;
 }

@@ -162,8 +162,11 @@ describe('CMExam as published', () => {
   });
 });
 
+function csv(answer: string): string {
+  return `,Question,A,B,C,D,Answer\n0,测试用的问题,甲,乙,丙,丁,${answer}\n`;
+}
+
 describe('CMMLU as published', () => {
-  const csv = (answer: string): string => `,Question,A,B,C,D,Answer\n0,测试用的问题,甲,乙,丙,丁,${answer}\n`;
   const path = folder({
     'data/test/anatomy.csv': csv('B'),
     'data/test/college_medical_statistics.csv': csv('C'),
