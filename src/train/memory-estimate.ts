@@ -27,7 +27,7 @@ export interface MemoryEstimate {
   readonly parts: Readonly<Record<MemoryPart, number>>;
   /** Sum of the parts: what `Device.memory()` tells of the run from its first to its last step. */
   readonly deviceBytes: number;
-  /** Beside the device, while a checkpoint is written: weights and moments, and the file of them. */
+  /** Beside the device, while a checkpoint is written: weights, moments and queue, and the file of them. */
   readonly savingBytes: number;
 }
 
@@ -37,7 +37,7 @@ export function estimateMemory(options: TrainerOptions): MemoryEstimate {
   const trainer = new Trainer(device, options);
   const parts: Record<MemoryPart, number> = { ...NOTHING };
   for (const { label, byteLength } of device.buffers) parts[partOf(label)] += byteLength;
-  const saved = trainer.network.trained.buffer.byteLength * 3;
+  const saved = trainer.network.trained.buffer.byteLength * 3 + parts.queue;
   return { parts, deviceBytes: device.memory().allocatedBytes, savingBytes: 2 * saved };
 }
 
@@ -82,8 +82,8 @@ const REMEDIES: Readonly<Record<MemoryPart, string>> = {
   activations: FEWER_TOKENS,
   'backward scratch': FEWER_TOKENS,
   logits: FEWER_TOKENS,
-  contrast: 'lower the anchors of contrast',
-  queue: 'lower the entries that contrast keeps for an expert',
+  contrast: 'lower anchors or dimensions of contrast',
+  queue: 'lower queueSize or dimensions of contrast',
   'batch and tables': FEWER_TOKENS,
 };
 

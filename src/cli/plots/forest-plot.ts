@@ -1,7 +1,7 @@
 /** Estimates with their intervals, one a row, against a line that means no difference. */
 import type { PlotSize } from './render.ts';
 import { renderSvg } from './render.ts';
-import { QUIET, seriesColours } from './theme.ts';
+import { QUIET, labelWidth, seriesColours } from './theme.ts';
 
 export interface ForestPlot extends PlotSize {
   readonly description: string;
@@ -34,7 +34,13 @@ export function forestPlot(plot: ForestPlot): Promise<string> {
     type: 'ordinal',
     sort: [...new Set(rows.map(({ label }) => label))],
     title: null,
-    axis: { ticks: false, domain: false, labelPadding: 8, grid: false },
+    axis: {
+      ticks: false,
+      domain: false,
+      labelPadding: 8,
+      grid: false,
+      minExtent: labelWidth(rows.map(({ label }) => label)) + 12,
+    },
   } as const;
   const yOffset = { field: 'group', scale: { domain: groups } } as const;
   return renderSvg({

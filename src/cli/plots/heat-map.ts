@@ -1,7 +1,7 @@
 /** A table of shares as cells whose strength is the value; the caption must say what the strongest is. */
 import type { PlotSize } from './render.ts';
 import { renderSvg } from './render.ts';
-import { ACCENT } from './theme.ts';
+import { ACCENT, labelWidth } from './theme.ts';
 
 export interface HeatMap extends PlotSize {
   readonly description: string;
@@ -45,7 +45,7 @@ export function heatMap(map: HeatMap): Promise<string> {
         sort: rows.map(({ name }) => name),
         title: yTitle,
         scale: { paddingInner: 0.08 },
-        axis: { ticks: false, domain: false },
+        axis: { ticks: false, domain: false, minExtent: labelWidth(rows.map(({ name }) => name)) + 6 },
       },
       fillOpacity: {
         field: 'value',

@@ -45,10 +45,17 @@ export function seriesColours(count: number): string[] {
   });
 }
 
-/** Columns of a legend that is no wider than the plot; the renderer takes a character for 0.8 of its size. */
+/** Width of a label at most, px: the renderer has no fonts, and takes Chinese characters for narrower than they are. */
+export function labelWidth(names: readonly string[]): number {
+  const widths = names.map((name) =>
+    Array.from(name, (one) => (one > '\u2e7f' ? 12.5 : 7.5)).reduce((sum, width) => sum + width, 0),
+  );
+  return Math.ceil(Math.max(0, ...widths));
+}
+
+/** Columns of a legend that is no wider than the plot. */
 export function legendColumns(names: readonly string[], width: number): number {
-  const longest = Math.max(1, ...names.map((name) => name.length));
-  return Math.max(1, Math.floor(width / (longest * 0.8 * 12 + 32)));
+  return Math.max(1, Math.floor(width / (labelWidth(names) * 1.2 + 34)));
 }
 
 /** Colours of an order, such as layers from the first to the last. */

@@ -27,10 +27,12 @@ export function escapeHtml(text: string): string {
 
 /** The first column names the row; all others are numbers. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = (tag: string, values: readonly string[]): string =>
-    values.map((value) => `<${tag}>${escapeHtml(value)}</${tag}>`).join('');
   const body = rows.map((row) => `<tr>${cells('td', row)}</tr>`).join('');
   return `<table><thead><tr>${cells('th', head)}</tr></thead><tbody>${body}</tbody></table>`;
+}
+
+function cells(tag: string, values: readonly string[]): string {
+  return values.map((value) => `<${tag}>${escapeHtml(value)}</${tag}>`).join('');
 }
 
 export function page(
@@ -97,5 +99,6 @@ th,td{padding:.3rem .9rem .3rem 0;text-align:right;border-bottom:1px solid var(-
 th{color:var(--plot-quiet);font-weight:500}
 th:first-child,td:first-child{text-align:left}
 pre{margin:0;font:.8rem/1.5 ui-monospace,Menlo,Consolas,monospace;overflow-x:auto}
+@media (max-width:50rem){svg{max-width:none}}
 @media print{body{background:none}section{break-inside:avoid}}
 `;

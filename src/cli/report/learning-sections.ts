@@ -35,13 +35,14 @@ export async function specialtySection(
   nameOf: SpecialtyName,
 ): Promise<Section | null> {
   const measured = validations.filter(({ bySpecialty }) => bySpecialty !== undefined);
-  const names = [...new Set(measured.flatMap(({ bySpecialty = {} }) => Object.keys(bySpecialty)))];
-  if (names.length === 0) return null;
   const pointsOf = (name: string): [number, number][] =>
     measured.flatMap(({ step, bySpecialty }): [number, number][] => {
       const value = bySpecialty?.[name];
       return typeof value === 'number' ? [[step, value]] : [];
     });
+  const all = new Set(measured.flatMap(({ bySpecialty = {} }) => Object.keys(bySpecialty)));
+  const names = [...all].filter((name) => pointsOf(name).length > 0);
+  if (names.length === 0) return null;
   const lines = names.map((name): Line => ({ name: nameOf(name), points: pointsOf(name) }));
   const chart = await lineChart({
     description: 'Validation loss of each specialty by step',
@@ -52,7 +53,8 @@ export async function specialtySection(
   });
   const rows = names.map((name) => {
     const values = pointsOf(name).map(([, value]) => value);
-    const [first = Number.NaN, last = Number.NaN] = [values[0], values.at(-1)];
+    const first = values[0]!;
+    const last = values.at(-1) ?? first;
     const best = Math.min(...values);
     return [
       `${nameOf(name)} ${name}`,

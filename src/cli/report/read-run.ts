@@ -99,8 +99,6 @@ export async function readRun(folder: string): Promise<RunRecord> {
     const message = `${folder} has no metrics.jsonl of a training run: name the --folder that a run was given.`;
     throw new CallerError('no_metrics', message, { param: folder });
   }
-  const byStep = <T extends { readonly step: number }>(lines: ReadonlyMap<number, T>): T[] =>
-    [...lines.values()].toSorted((a, b) => a.step - b.step);
   return {
     steps: byStep(steps),
     validations: byStep(validations),
@@ -109,6 +107,10 @@ export async function readRun(folder: string): Promise<RunRecord> {
     unreadable,
     config: await readConfig(join(folder, 'run.json')),
   };
+}
+
+function byStep<T extends { readonly step: number }>(lines: ReadonlyMap<number, T>): T[] {
+  return [...lines.values()].toSorted((a, b) => a.step - b.step);
 }
 
 async function readOutputs(path: string): Promise<readonly LayerOutputs[]> {

@@ -65,7 +65,7 @@ const MEASURES = [
     'Mutual information, nats',
     'Of chosen expert and specialty. 0: routing does not know the specialty.',
   ],
-  ['silhouette', 'Silhouette', 'How well the experts’ outputs keep apart, −1 to 1.'],
+  ['silhouette', 'Silhouette', 'How well outputs of different experts keep apart, −1 to 1.'],
   [
     'withinVariance',
     'Variance within experts',
