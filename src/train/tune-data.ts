@@ -1,5 +1,6 @@
 /** Data of a fine-tuning run: consultations and questions, packed specialty by specialty, answers alone to be learnt. */
 import { createHash } from 'node:crypto';
+import { dirname, join } from 'node:path';
 import type { Tokenizer, TokenizerFiles } from '../model/tokenizer.ts';
 import { requireRows } from './batches.ts';
 import { selectShardDocuments } from './data/corpus.ts';
@@ -14,8 +15,9 @@ export interface TuneDataRequest {
   readonly tokenizer: Tokenizer;
   readonly tokenizerFiles: TokenizerFiles;
   readonly dataDirectory: string;
-  /** The encoded corpus is kept beside it. */
   readonly folder: string;
+  /** Path that the encoded corpus is kept at, less its ending; by default beside the folder. */
+  readonly corpusPath?: string;
 }
 
 export interface TuneData {
@@ -38,8 +40,8 @@ export async function loadTuneData(request: TuneDataRequest): Promise<TuneData> 
 }
 
 function load(request: TuneDataRequest, split: 'train' | 'valid'): Promise<EncodedCorpus> {
-  const { dataDirectory, tokenizer, tokenizerFiles, folder } = request;
-  const cachePath = `${folder}-${split}.corpus`;
+  const { dataDirectory, tokenizer, tokenizerFiles, folder, corpusPath = folder } = request;
+  const cachePath = `${corpusPath}-${split}.corpus`;
   return loadCorpus({ dataDirectory, split, parts: ['sft', 'mcq'], tokenizer, tokenizerFiles, cachePath });
 }
 

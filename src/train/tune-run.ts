@@ -2,6 +2,7 @@
  * A fine-tuning run from its config: full, LoRA, LoRA-MoE with or without contrastive supervision. All share data,
  * batches, loop, validation and state, so that what differs between two runs is what their configs say.
  */
+import { join } from 'node:path';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { ShardFile } from '../model/shard-file.ts';
@@ -9,6 +10,7 @@ import type { Tokenizer, TokenizerFiles } from '../model/tokenizer.ts';
 import type { Device } from '../tensor/device.ts';
 import { estimateMemory } from './memory-estimate.ts';
 import type { MemoryEstimate } from './memory-estimate.ts';
+import { RoutingWatch } from './routing-watch.ts';
 import { openRunFolder } from './run-files.ts';
 import { claimFolder, runName } from './run-identity.ts';
 import type { RunIdentity } from './run-identity.ts';
@@ -33,8 +35,10 @@ export interface TuneRunRequest {
   readonly tokenizer: Tokenizer;
   readonly tokenizerFiles: TokenizerFiles;
   readonly dataDirectory: string;
-  /** Where state, metrics and the encoded corpus are kept. */
+  /** Where state and metrics are kept. */
   readonly folder: string;
+  /** Where the encoded corpus is kept, for runs that share it; by default beside the folder. */
+  readonly corpusPath?: string;
   /** Called before anything is allocated or read: may throw where the run cannot fit. */
   readonly onMemory?: (estimate: MemoryEstimate) => void;
   readonly onStart: (facts: TuneFacts) => void;
@@ -94,12 +98,14 @@ export async function runTune(request: TuneRunRequest): Promise<TuneRun> {
   };
   request.onStart(facts);
   const batches = new TuneBatches(config, data);
+  const routing = pool ? new RoutingWatch(config, device, trainer.network, folder) : null;
   let validation: number | null = null;
   const end = await runTraining(trainer, facts.totalSteps, {
     batchAt: (step) => batches.at(step),
     onStep: async (step, result) => {
       request.onStep(step, result, validation);
       await folder.metric({ step, ...result });
+      await routing?.afterStep(step, () => batches.at(step - 1));
     },
     saveEvery: config.saveEvery,
     save: () => folder.save(),
@@ -115,6 +121,7 @@ export async function runTune(request: TuneRunRequest): Promise<TuneRun> {
     history: folder.history(),
     signal: request.signal,
   });
+  if (end !== 'interrupted') await routing?.writeOutputs(join(request.folder, 'outputs.json'));
   return { ...facts, config, model: checkpoint.config, trainer, identity, run, end };
 }
 
