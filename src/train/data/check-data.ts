@@ -5,7 +5,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type * as z from 'zod';
-import { createProblemList, type ProblemList } from '../../base/data-problem.ts';
+import { createProblemList, type DataProblem, type ProblemList } from '../../base/data-problem.ts';
 import { CallerError } from '../../base/errors.ts';
 import { createContaminationIndex, type EvaluationQuestion, type RowTexts } from './dedupe/contamination.ts';
 import { textsOfChat, textsOfQuestion } from './dedupe/row-texts.ts';
@@ -38,7 +38,7 @@ export async function checkData(
     for (const name of await listRowFiles(join(dataDirectory, part))) {
       const file = `${part}/${name}`;
       let rows = 0;
-      const options = { check, onBadRow: problems.add };
+      const options = { check, onBadRow: (problem: DataProblem) => problems.add(problem) };
       for await (const row of readRows(join(dataDirectory, part, name), schema, options)) {
         rows += 1;
         log.compared();

@@ -75,7 +75,7 @@ async function encodeCorpus(request: CorpusRequest): Promise<EncodedCorpus> {
   const problems = createProblemList();
   const options = {
     check: createRowCheck(await readSpecialties(request.dataDirectory)),
-    onBadRow: request.onBadRow ?? problems.add,
+    onBadRow: request.onBadRow ?? ((problem: DataProblem) => problems.add(problem)),
   };
   for (const part of request.parts) {
     const path = partPath(request.dataDirectory, part, request.split);

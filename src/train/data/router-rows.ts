@@ -27,10 +27,6 @@ export interface RouterRows {
 export function createRouterRows(): RouterRows {
   /** By specialty and source, those with the smallest hashes. */
   const kept = new Map<string, { readonly rank: number; readonly row: RouterRow }[]>();
-  const cut = (rows: { readonly rank: number }[], limit: number): void => {
-    rows.sort((left, right) => left.rank - right.rank);
-    rows.length = Math.min(rows.length, limit);
-  };
   return {
     offer({ id, specialty, specialtySource }, query, source) {
       if (specialty === null) return;
@@ -65,4 +61,10 @@ export function createRouterRows(): RouterRows {
       return all.map(({ row }) => row);
     },
   };
+}
+
+/** Keeps those with the smallest hashes. */
+function cut(rows: { readonly rank: number }[], limit: number): void {
+  rows.sort((left, right) => left.rank - right.rank);
+  rows.length = Math.min(rows.length, limit);
 }

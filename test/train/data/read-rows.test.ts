@@ -19,6 +19,10 @@ function file(name: string, content: string | Buffer): string {
   return path;
 }
 
+function labelled(id: string, specialty: string | null): string {
+  return JSON.stringify({ id, specialty });
+}
+
 async function collect(
   path: string,
   onBadRow?: (problem: DataProblem) => void,
@@ -80,9 +84,11 @@ describe('reading rows', () => {
   });
 
   it('finds duplicate ids across files and unknown specialties, naming the id', async () => {
-    const row = (id: string, specialty: string | null): string => JSON.stringify({ id, specialty });
-    const first = file('first.jsonl', [row('a', null), row('b', 'tcm')].join('\n'));
-    const second = file('second.jsonl', [row('c', 'alchemy'), row('a', null), '{"id":"d"}'].join('\n'));
+    const first = file('first.jsonl', [labelled('a', null), labelled('b', 'tcm')].join('\n'));
+    const second = file(
+      'second.jsonl',
+      [labelled('c', 'alchemy'), labelled('a', null), '{"id":"d"}'].join('\n'),
+    );
     const problems: DataProblem[] = [];
     const check = createRowCheck(new Set(['tcm']));
     const schema = z.object({ id: z.string(), specialty: z.string().nullable() });

@@ -18,6 +18,12 @@ function optionsOfLines(cell: string): Record<string, string> {
   return options;
 }
 
+/** A cell with a number alone is a number to the reader. */
+function textOfCell(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
+}
+
 function optionsOfList(texts: readonly string[]): Record<string, string> {
   return Object.fromEntries(texts.map((text, at) => [String.fromCharCode(65 + at), text]));
 }
@@ -33,7 +39,7 @@ const cmexamVal: Source = {
     for (const path of folder.paths) {
       const [header = [], ...rows] = await readSheet(Buffer.from(await folder.bytes(path)));
       const column = (name: string): number => header.indexOf(name);
-      const cell = (row: readonly unknown[], name: string): string => String(row[column(name)] ?? '');
+      const cell = (row: readonly unknown[], name: string): string => textOfCell(row[column(name)]);
       for (const [index, row] of rows.entries()) {
         yield {
           part: 'mcq',

@@ -43,6 +43,15 @@ describe('contamination', () => {
   });
 });
 
+function grams(text: string): Set<string> {
+  return new Set(Array.from({ length: Math.max(0, text.length - 5) }, (_, at) => text.slice(at, at + 6)));
+}
+
+function jaccard(left: Set<string>, right: Set<string>): number {
+  const shared = [...left].filter((gram) => right.has(gram)).length;
+  return shared / (left.size + right.size - shared);
+}
+
 describe('the finders against their definitions', () => {
   const random = createRandom(5);
   const word = (length: number): string =>
@@ -65,10 +74,6 @@ describe('the finders against their definitions', () => {
 
   it('finds the most similar text above the threshold, as comparing all pairs does', () => {
     const texts = Array.from({ length: 60 }, () => word(20 + random.integer(10)));
-    const grams = (text: string): Set<string> =>
-      new Set(Array.from({ length: Math.max(0, text.length - 5) }, (_, at) => text.slice(at, at + 6)));
-    const jaccard = (left: Set<string>, right: Set<string>): number =>
-      left.intersection(right).size / left.union(right).size;
     const finder = createNearFinder(texts, 0.3);
     let hits = 0;
     for (let round = 0; round < 200; round++) {
