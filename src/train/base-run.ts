@@ -1,5 +1,6 @@
 /** Training a base model from nothing: next-token prediction over texts, consultations and questions. */
 import { createHash } from 'node:crypto';
+import type { DataProblem } from '../base/data-problem.ts';
 import { createRandom } from '../base/random.ts';
 import { encodeCheckpoint } from '../model/checkpoint.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -33,6 +34,8 @@ export interface BaseRunRequest {
   readonly folder: string;
   /** A state from elsewhere to go on from, when the folder has none. */
   readonly resumeFrom?: Uint8Array;
+  /** Called for each bad row of the data, which is left out; without it bad rows are an error. */
+  readonly onBadRow?: (problem: DataProblem) => void;
   /** Called before anything is allocated or read: may throw where the run cannot fit. */
   readonly onMemory?: (estimate: MemoryEstimate) => void;
   readonly onStart: (facts: { parts: PartSize[]; rows: number; step: number; totalSteps: number }) => void;
@@ -148,7 +151,7 @@ async function packed(
   request: BaseRunRequest,
   split: 'train' | 'valid',
 ): Promise<{ dataset: PackedDataset; parts: PartSize[] }> {
-  const { config, dataDirectory, tokenizer, tokenizerFiles, folder } = request;
+  const { config, dataDirectory, tokenizer, tokenizerFiles, folder, onBadRow } = request;
   const cachePath = `${folder}-${split}.corpus`;
   const corpus = await loadCorpus({
     dataDirectory,
@@ -157,6 +160,7 @@ async function packed(
     tokenizer,
     tokenizerFiles,
     cachePath,
+    ...(onBadRow === undefined ? {} : { onBadRow }),
   });
   const dataset = packDataset(corpus, {
     rowLength: config.rowLength,

@@ -1,6 +1,7 @@
 /** Data of a fine-tuning run: consultations and questions, packed specialty by specialty, answers alone to be learnt. */
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
+import type { DataProblem } from '../base/data-problem.ts';
 import type { Tokenizer, TokenizerFiles } from '../model/tokenizer.ts';
 import { requireRows } from './batches.ts';
 import { selectShardDocuments } from './data/corpus.ts';
@@ -18,6 +19,8 @@ export interface TuneDataRequest {
   readonly folder: string;
   /** Path that the encoded corpus is kept at, less its ending; by default beside the folder. */
   readonly corpusPath?: string;
+  /** As of `loadCorpus`. */
+  readonly onBadRow?: (problem: DataProblem) => void;
 }
 
 export interface TuneData {
@@ -42,7 +45,16 @@ export async function loadTuneData(request: TuneDataRequest): Promise<TuneData> 
 function load(request: TuneDataRequest, split: 'train' | 'valid'): Promise<EncodedCorpus> {
   const { dataDirectory, tokenizer, tokenizerFiles, folder, corpusPath = folder } = request;
   const cachePath = `${corpusPath}-${split}.corpus`;
-  return loadCorpus({ dataDirectory, split, parts: ['sft', 'mcq'], tokenizer, tokenizerFiles, cachePath });
+  const { onBadRow } = request;
+  return loadCorpus({
+    dataDirectory,
+    split,
+    parts: ['sft', 'mcq'],
+    tokenizer,
+    tokenizerFiles,
+    cachePath,
+    ...(onBadRow === undefined ? {} : { onBadRow }),
+  });
 }
 
 function addCorpus(hash: ReturnType<typeof createHash>, { tokens, answers, documents }: EncodedCorpus): void {

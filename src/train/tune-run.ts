@@ -3,6 +3,7 @@
  * batches, loop, validation and state, so that what differs between two runs is what their configs say.
  */
 import { join } from 'node:path';
+import type { DataProblem } from '../base/data-problem.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { ShardFile } from '../model/shard-file.ts';
@@ -39,6 +40,8 @@ export interface TuneRunRequest {
   readonly folder: string;
   /** Where the encoded corpus is kept, for runs that share it; by default beside the folder. */
   readonly corpusPath?: string;
+  /** Called for each bad row of the data, which is left out; without it bad rows are an error. */
+  readonly onBadRow?: (problem: DataProblem) => void;
   /** Called before anything is allocated or read: may throw where the run cannot fit. */
   readonly onMemory?: (estimate: MemoryEstimate) => void;
   readonly onStart: (facts: TuneFacts) => void;

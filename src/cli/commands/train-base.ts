@@ -7,6 +7,7 @@ import { exportBase, runBase } from '../../train/base-run.ts';
 import { baseRunSchema, parseRunConfig } from '../../train/config.ts';
 import { encodeTrainer } from '../../train/run-files.ts';
 import { writeWhole } from '../../train/write-whole.ts';
+import { badRows, SKIP_BAD_ROWS } from '../bad-rows.ts';
 import { openTokenizer } from '../files.ts';
 import { interruptSignal, memoryCheck, tell, tellEnd, terminalProgress } from '../training-session.ts';
 
@@ -16,6 +17,7 @@ interface BaseOptions {
   readonly threads: string;
   readonly out: string;
   readonly memoryLimit?: string;
+  readonly skipBadRows?: boolean;
   readonly resume?: string;
 }
 
@@ -29,6 +31,7 @@ export function registerTrainBaseCommand(train: Command): void {
     .option('--out <directory>', 'where the tokenizer is, and the trained checkpoint goes', 'weights/base')
     .option('--resume <file>', 'resume file to go on from when the folder has no state')
     .option('--threads <n>', 'compute threads', '2')
+    .option(SKIP_BAD_ROWS, 'train without the rows that are not as they should be')
     .option('--memory-limit <GiB>', 'most memory the run may take; by default what the machine has free')
     .action(trainBase);
 }
@@ -38,6 +41,7 @@ async function trainBase(runFile: string, options: BaseOptions): Promise<void> {
   const { tokenizer, files } = await openTokenizer(options.out);
   const device = await createWasmDevice({ threads: Number(options.threads) });
   try {
+    const bad = badRows(options.skipBadRows);
     const progress = terminalProgress(config.rows * config.rowLength);
     const run = await runBase({
       config,
@@ -47,10 +51,12 @@ async function trainBase(runFile: string, options: BaseOptions): Promise<void> {
       dataDirectory: resolve(options.data),
       folder: resolve(options.folder),
       ...(options.resume === undefined ? {} : { resumeFrom: new Uint8Array(await readFile(options.resume)) }),
+      ...bad.request,
       onMemory: memoryCheck(options.memoryLimit),
       onStart: ({ parts, rows, step, totalSteps }) => {
         for (const part of parts) tell(`${part.part}: ${part.documents} documents, ${part.tokens} tokens`);
         tell(`${rows} rows of ${config.rowLength} tokens; ${device.description}`);
+        bad.report(tell);
         progress.start(step, totalSteps);
       },
       onStep: (step, result, validation) => progress.step(step, result, validation),

@@ -14,6 +14,7 @@ import { exportTuned } from '../../train/tune-export.ts';
 import { runTune } from '../../train/tune-run.ts';
 import { writeWhole } from '../../train/write-whole.ts';
 import { directorySource } from '../directory-source.ts';
+import { badRows, SKIP_BAD_ROWS } from '../bad-rows.ts';
 import { openTokenizer } from '../files.ts';
 import { interruptSignal, memoryCheck, tell, tellEnd, terminalProgress } from '../training-session.ts';
 
@@ -23,6 +24,7 @@ interface TuneOptions {
   readonly threads: string;
   readonly out: string;
   readonly memoryLimit?: string;
+  readonly skipBadRows?: boolean;
   readonly base: string;
   readonly shards: string;
   readonly shardsVersion: string;
@@ -42,6 +44,7 @@ export function registerTrainTuneCommand(train: Command): void {
     .option('--out <directory>', 'where the shard files or the checkpoint go', 'weights/shards')
     .option('--licence <text>', 'licence of the shards', 'Apache-2.0')
     .option('--threads <n>', 'compute threads', '2')
+    .option(SKIP_BAD_ROWS, 'train without the rows that are not as they should be')
     .option('--memory-limit <GiB>', 'most memory the run may take; by default what the machine has free')
     .action(trainTune);
 }
@@ -54,6 +57,7 @@ async function trainTune(runFile: string, options: TuneOptions): Promise<void> {
   const frozenShards = await readFrozen(config.frozen ?? [], options, baseFingerprint);
   const device = await createWasmDevice({ threads: Number(options.threads) });
   try {
+    const bad = badRows(options.skipBadRows);
     const progress = terminalProgress(config.rows * config.rowLength);
     const run = await runTune({
       config,
@@ -65,9 +69,11 @@ async function trainTune(runFile: string, options: TuneOptions): Promise<void> {
       tokenizerFiles: files,
       dataDirectory: resolve(options.data),
       folder: resolve(options.folder),
+      ...bad.request,
       onMemory: memoryCheck(options.memoryLimit),
       onStart: ({ rows, step, totalSteps }) => {
         for (const [name, count] of Object.entries(rows)) tell(`${name}: ${count} rows`);
+        bad.report(tell);
         progress.start(step, totalSteps);
       },
       onStep: (step, result, validation) => progress.step(step, result, validation),
