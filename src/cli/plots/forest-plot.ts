@@ -61,7 +61,7 @@ export function forestPlot(plot: ForestPlot): Promise<string> {
             field: 'low',
             type: 'quantitative',
             title: xTitle,
-            scale: { zero: false },
+            scale: { zero: false, padding: 12 },
             axis: { tickCount: 7 },
           },
           x2: { field: 'high' },

@@ -54,7 +54,7 @@ export function lineChart(chart: LineChart): Promise<string> {
       scale: { domain: names, range },
       legend:
         names.length > 1
-          ? { title: null, symbolType: 'stroke', symbolOpacity: 1, columns: legendColumns(names, width) }
+          ? { title: null, symbolType: 'stroke', symbolOpacity: 1, ...legendColumns(names, width) }
           : null,
     },
   } as const;

@@ -41,7 +41,7 @@ export function scatter(plot: Scatter): Promise<string> {
                 symbolOpacity: 1,
                 symbolStrokeWidth: 0,
                 symbolSize: 90,
-                columns: legendColumns(groups, width),
+                ...legendColumns(groups, width),
               },
       },
     },

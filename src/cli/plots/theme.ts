@@ -32,6 +32,8 @@ const SERIES = [
 export const PLOT_COLOURS = `:root{--plot-ink:#1c2422;--plot-quiet:#5a6562;--plot-line:#e1dfd5;--plot-accent:#1b6b5a;--plot-ground:#fffefb}
 @media (prefers-color-scheme:dark){:root{--plot-ink:#e2e8e5;--plot-quiet:#9aa7a2;--plot-line:#2a3431;--plot-accent:#74c9b2;--plot-ground:#1a211f}}`;
 
+const LABEL_SIZE = 12;
+
 const FONT =
   "system-ui, -apple-system, 'PingFang SC', 'Noto Sans SC', 'Noto Sans SC Variable', 'Noto Sans CJK SC', 'Microsoft YaHei', sans-serif";
 
@@ -53,9 +55,15 @@ export function labelWidth(names: readonly string[]): number {
   return Math.ceil(Math.max(0, ...widths));
 }
 
-/** Columns of a legend that is no wider than the plot. */
-export function legendColumns(names: readonly string[], width: number): number {
-  return Math.max(1, Math.floor(width / (labelWidth(names) * 1.2 + 34)));
+/** Columns of a legend that is no wider than the plot, and the room that the renderer forgets between them. */
+export function legendColumns(
+  names: readonly string[],
+  width: number,
+): { columns: number; columnPadding: number } {
+  const columns = Math.max(1, Math.floor(width / (labelWidth(names) * 1.2 + 34)));
+  // It takes any character for 0.8 of its size.
+  const forgotten = names.map((name) => labelWidth([name]) - 0.8 * LABEL_SIZE * name.length);
+  return { columns, columnPadding: Math.ceil(Math.max(0, ...forgotten)) + 12 };
 }
 
 /** Colours of an order, such as layers from the first to the last. */
@@ -77,7 +85,7 @@ export const theme: Config = {
   axis: {
     labelColor: QUIET,
     titleColor: QUIET,
-    labelFontSize: 12,
+    labelFontSize: LABEL_SIZE,
     titleFontSize: 12,
     titleFontWeight: 'normal',
     gridColor: LINE,
@@ -89,7 +97,7 @@ export const theme: Config = {
   legend: {
     labelColor: INK,
     titleColor: QUIET,
-    labelFontSize: 12,
+    labelFontSize: LABEL_SIZE,
     titleFontSize: 12,
     titleFontWeight: 'normal',
     labelLimit: 240,
