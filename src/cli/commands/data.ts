@@ -160,11 +160,13 @@ async function labels(context: CliContext, { data }: Pick<CheckOptions, 'data'>)
   context.print(
     '| source | rows with a label | decided | right of the decided |\n| --- | ---: | ---: | ---: |',
   );
-  const percent = (part: number, whole: number): string =>
-    whole === 0 ? '–' : `${((100 * part) / whole).toFixed(0)} %`;
   for (const { source, rows, decided, right } of await measureLabels(resolve(data))) {
     context.print(`| ${source} | ${rows} | ${percent(decided, rows)} | ${percent(right, decided)} |`);
   }
+}
+
+function percent(part: number, whole: number): string {
+  return whole === 0 ? '–' : `${((100 * part) / whole).toFixed(0)} %`;
 }
 
 /** All sets that are there, with a note for each of the three. */

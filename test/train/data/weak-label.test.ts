@@ -36,15 +36,17 @@ it('knows twelve specialties by at most 25 words each, no word for two of them',
   expect(new Set(all).size).toBe(all.length);
 });
 
+function row(specialty: string | null, source: 'gold' | 'weak', content: string): string {
+  return JSON.stringify({
+    source: 's',
+    specialty,
+    specialty_src: source,
+    messages: [{ content }, { content: '' }],
+  });
+}
+
 it('is measured on the rows whose label the source gives', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'labels-'));
-  const row = (specialty: string | null, source: 'gold' | 'weak', content: string): string =>
-    JSON.stringify({
-      source: 's',
-      specialty,
-      specialty_src: source,
-      messages: [{ content }, { content: '' }],
-    });
   mkdirSync(join(folder, 'sft'));
   const rows = [
     row('neurology', 'gold', '癫痫发作'),
