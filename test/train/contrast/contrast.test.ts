@@ -54,6 +54,11 @@ async function trainerWith(options: Partial<ContrastOptions> | null, extras = {}
 
 const variants = ['batch', 'queue', 'full', 'routing', 'constant'] as const;
 
+const bytesOf = async (options: Partial<ContrastOptions> | null): Promise<number> =>
+  (await trainerWith(options)).device.memory().allocatedBytes;
+/** Tensors of an arena begin at multiples of 64 elements. */
+const arena = (length: number): number => Math.ceil(length / 64) * 64;
+
 describe('memory', () => {
   test.each(variants)('of %s is the same after many steps', async (variant) => {
     const { device, trainer } = await trainerWith({ variant });
@@ -65,8 +70,6 @@ describe('memory', () => {
   });
 
   test('of the queue is what its config says', async () => {
-    const bytesOf = async (options: Partial<ContrastOptions> | null): Promise<number> =>
-      (await trainerWith(options)).device.memory().allocatedBytes;
     const [none, five, nine] = [
       await bytesOf(null),
       await bytesOf({ queueSize: 5 }),
@@ -76,7 +79,6 @@ describe('memory', () => {
     // An entry: d numbers and an owner in each layer, and a column of the scores, which all layers share.
     const entry = 4 * (LAYERS * (D + 1) + M);
     expect(nine - five).toBe(4 * POOL.experts * entry);
-    const arena = (length: number): number => Math.ceil(length / 64) * 64;
     const words = [
       // Projectors, their gradients and moments.
       4 * LAYERS * 3 * arena(D * RANK),
@@ -94,8 +96,6 @@ describe('memory', () => {
   });
 
   test('of in-batch contrast with as many negatives is more than that of the queue', async () => {
-    const bytesOf = async (options: Partial<ContrastOptions>): Promise<number> =>
-      (await trainerWith(options)).device.memory().allocatedBytes;
     const negatives = 64 * POOL.experts;
     const queue = await bytesOf({ queueSize: 64 });
     const batch = await bytesOf({ variant: 'batch', anchors: negatives / POOL.topK });
@@ -161,11 +161,12 @@ test('the control of constants makes the loss low and is found out by its within
   }
 });
 
+const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+
 describe('a look at the routing', () => {
   test('counts the choices of tokens with a target', async () => {
     const { routing } = await looked({});
     for (const { load, loadBySpecialty, entropy, mutualInformation } of routing) {
-      const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
       expect(load).toHaveLength(POOL.experts);
       for (const shares of [load, ...Object.values(loadBySpecialty)]) expect(total(shares)).toBeCloseTo(1, 6);
       expect(entropy).toBeGreaterThan(0);
