@@ -63,7 +63,7 @@ export function routeLine(turn: Turn, strings: Strings, open: boolean): HTMLDeta
     trace.shards && strings.routeShards(trace.shards.length),
     trace.host,
     trace.queue_ms !== undefined && strings.routeQueue(formatMs(trace.queue_ms)),
-    turn.device && deviceName(turn.device, strings),
+    turn.device && strings.deviceHere,
     turn.device && rateOf(turn) !== null && strings.routeRate(formatRate(rateOf(turn) ?? 0)),
   ].filter(Boolean);
   const details = el(

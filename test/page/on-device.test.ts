@@ -1,5 +1,6 @@
 /** "Answer on this device" in a real browser: a tiny random model, downloaded, kept, checked, and asked without a server. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -102,44 +103,211 @@ async function hostAnswer(maxTokens: number): Promise<string> {
   return answer + decoder.end();
 }
 
-describe('with threads', () => {
-  test('says how much it downloads, downloads it once, and then answers as a host does, asking nobody', async () => {
-    const page = await visit({ query: '?device=wasm&sampling=greedy' });
-    expect(server.requested.filter((path) => path.includes('engine'))).toEqual([]);
-    await openDialog(page);
-    await eventually(() => page.locator('#device-body').innerText()).toMatch(/下载 \d[\d.]* MB/);
-    expect(server.requested.filter((path) => /^\/model\/[0-9a-f]/.test(path))).toEqual([]);
-    await page.locator('#device-switch').check();
-    await stateIs(page, 'ready');
-    expect(await page.locator('#device-body').innerText()).toMatch(/WebAssembly，\d+ 线程/);
-    expect(await page.locator('.device-note').count()).toBe(0);
-    await closeDialog(page);
-    await page.locator('#model').selectOption(pinned);
+test('says how much it downloads, downloads it once, and then answers as a host does, asking nobody', async () => {
+  const page = await visit({ query: '?device=wasm&sampling=greedy' });
+  expect(server.requested.filter((path) => path.includes('engine'))).toEqual([]);
+  await openDialog(page);
+  await eventually(() => page.locator('#device-body').innerText()).toMatch(/下载 \d[\d.]* MB/);
+  expect(server.requested.filter((path) => /^\/model\/[0-9a-f]/.test(path))).toEqual([]);
+  await page.locator('#device-switch').check();
+  await stateIs(page, 'ready');
+  expect(await page.locator('#device-body').innerText()).toMatch(/WebAssembly，\d+ 线程/);
+  expect(await page.locator('.device-note').count()).toBe(0);
+  await closeDialog(page);
+  await page.locator('#model').selectOption(pinned);
 
-    const seen: string[] = [];
-    page.on('request', (request) => seen.push(request.url()));
-    server.requested.length = 0;
-    await ask(page, question);
-    await turnIs(page, 'done');
-    const answer = await page.locator('.answer-text').textContent();
-    expect(answer).toBe(await hostAnswer(512));
-    expect(answer).not.toBe('');
-    expect(await page.locator('.route-summary').innerText()).toMatch(/WebAssembly.* · \d[\d.]* 词元\/秒/);
-    expect([...seen, ...server.requested]).toEqual([]);
+  const seen: string[] = [];
+  page.on('request', (request) => seen.push(request.url()));
+  server.requested.length = 0;
+  await ask(page, question);
+  await turnIs(page, 'done');
+  const answer = await page.locator('.answer-text').textContent();
+  expect(answer).toBe(await hostAnswer(512));
+  expect(answer).not.toBe('');
+  expect(await page.locator('.route-summary').innerText()).toMatch(/本机 · \d[\d.]* 词元\/秒/);
+  expect([...seen, ...server.requested]).toEqual([]);
 
-    // The same once more without a server, after a reload that finds everything on the disk.
-    await page.reload();
-    await stateIs(page, 'ready');
-    expect(server.requested.filter((path) => /^\/model\/[0-9a-f]|versions/.test(path))).toEqual([]);
-    server.intercept = (_, response) => {
-      response.destroy();
+  // The same once more without a server, after a reload that finds everything on the disk.
+  await page.reload();
+  await stateIs(page, 'ready');
+  expect(server.requested.filter((path) => /^\/model\/[0-9a-f]|versions/.test(path))).toEqual([]);
+  server.intercept = (_, response) => {
+    response.destroy();
+    return true;
+  };
+  server.requested.length = 0;
+  await page.locator('#model').selectOption(pinned);
+  await ask(page, question);
+  await turnIs(page, 'done');
+  expect(await page.locator('.answer-text').textContent()).toBe(answer);
+  expect(server.requested).toEqual([]);
+});
+
+test('routes on the device, to the specialties that the question is about', async () => {
+  const page = await visit({ query: '?device=wasm' });
+  await turnOn(page);
+  await stateIs(page, 'ready');
+  await closeDialog(page);
+  await ask(page, '最近总是胸闷、心慌，血压也高，需要做什么检查？');
+  await turnIs(page, 'done');
+  expect(await page.getByRole('list', { name: '分诊结果' }).locator('.active').first().innerText()).toContain(
+    '心血管',
+  );
+  await page.locator('.route summary').click();
+  expect(await page.locator('.route-body').innerText()).toContain('神经路由器（在本机）');
+});
+
+test('without shared memory one thread computes, and the page says so', async () => {
+  server.isolates = false;
+  const page = await visit({ query: '?device=wasm&sampling=greedy' });
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+  await turnOn(page);
+  await stateIs(page, 'ready');
+  expect(await page.locator('#device-body').innerText()).toContain('1 线程');
+  expect(await page.locator('.device-note').innerText()).toContain('SharedArrayBuffer');
+  await closeDialog(page);
+  await page.locator('#model').selectOption(pinned);
+  await ask(page, question);
+  await turnIs(page, 'done');
+  expect(await page.locator('.answer-text').textContent()).toBe(await hostAnswer(512));
+});
+
+test('a GPU computes the same words; a software GPU only when it is asked for', async () => {
+  const page = await visit({ query: '?device=webgpu&sampling=greedy' });
+  await turnOn(page);
+  await stateIs(page, 'failed');
+  expect(await page.locator('#device-body').innerText()).toContain('没有找到可用的显卡');
+  await page.goto(`${server.url}/?device=webgpu-software&sampling=greedy`);
+  await stateIs(page, 'ready');
+  await page.locator('#on-device').click();
+  expect(await page.locator('#device-body').innerText()).toMatch(/WebGPU.*swiftshader/i);
+  await closeDialog(page);
+  await page.locator('#model').selectOption(pinned);
+  await ask(page, question);
+  const expected = await hostAnswer(24);
+  await eventually(() => page.locator('.answer-text').textContent()).toContain(expected);
+  await page.locator('#stop').click();
+  await turnIs(page, 'stopped');
+});
+
+describe('a download', () => {
+  test('that breaks off says so, keeps what arrived, and goes on from there', async () => {
+    const page = await visit({ query: '?device=wasm' });
+    const { requested } = server;
+    const isPart = (path: string): boolean => /^\/model\/[0-9a-f]{64}$/.test(path);
+    let left = 3;
+    server.intercept = (path, response) => {
+      if (!isPart(path) || left-- > 0) return false;
+      response.writeHead(200, { 'content-length': '1000' });
+      response.write('half');
+      setTimeout(() => response.destroy(), 50);
       return true;
     };
-    server.requested.length = 0;
-    await page.locator('#model').selectOption(pinned);
-    await ask(page, question);
-    await turnIs(page, 'done');
-    expect(await page.locator('.answer-text').textContent()).toBe(answer);
-    expect(server.requested).toEqual([]);
+    await turnOn(page);
+    await stateIs(page, 'failed');
+    expect(await page.getByRole('alert').filter({ visible: true }).innerText()).toContain('下载中断了');
+    const first = requested.filter(isPart);
+    expect(first.length).toBe(4);
+    server.intercept = null;
+    requested.length = 0;
+    await page.getByRole('button', { name: '继续下载' }).click();
+    await stateIs(page, 'ready');
+    const second = requested.filter(isPart);
+    expect(second).toContain(first[3]);
+    expect(second.filter((path) => first.slice(0, 3).includes(path))).toEqual([]);
+  });
+
+  test('of other bytes than were promised is not used', async () => {
+    const page = await visit({ query: '?device=wasm' });
+    server.intercept = (path, response) => {
+      if (!path.startsWith('/v1/shards/digestive/')) return false;
+      void damaged(join(server.weights.shards, 'digestive', 'v1.safetensors')).then((bytes) =>
+        response.end(bytes),
+      );
+      return true;
+    };
+    await turnOn(page);
+    await stateIs(page, 'failed');
+    expect(await page.locator('#device-body').innerText()).toContain('校验不符');
+  });
+
+  test('can be given up, and waits for a key', async () => {
+    const page = await visit({ query: '?device=wasm', fragment: '' });
+    await openDialog(page);
+    await page.getByRole('button', { name: '输入密钥' }).last().click();
+    await page.locator('#key').fill('sk-page-test');
+    await page.getByRole('button', { name: '保存' }).click();
+    server.intercept = (path) => path.startsWith('/model/') && !path.endsWith('.json');
+    await turnOn(page);
+    await stateIs(page, 'loading');
+    await page.locator('#device-switch').uncheck();
+    await eventually(() => page.locator('#device-body').innerText()).toMatch(/打开后下载/);
+    expect(await page.locator('#on-device').getAttribute('aria-pressed')).toBe('false');
   });
 });
+
+describe('what is kept', () => {
+  test('is checked when it is read: a damaged part is fetched anew', async () => {
+    const page = await visit({ query: '?device=wasm' });
+    await turnOn(page);
+    await stateIs(page, 'ready');
+    const damagedPath = await page.evaluate(async () => {
+      const cache = await caches.open('sparsedoctor-model');
+      const [request] = await cache.keys();
+      const bytes = new Uint8Array(await (await cache.match(request!))!.arrayBuffer());
+      bytes[bytes.length - 1]! ^= 1;
+      await cache.put(request!, new Response(bytes));
+      return new URL(request!.url).pathname;
+    });
+    server.requested.length = 0;
+    await page.reload();
+    await stateIs(page, 'ready');
+    const fetched = server.requested.filter((path) => /^\/model\/[0-9a-f]{64}$|versions/.test(path));
+    expect(fetched).toEqual([damagedPath]);
+  });
+
+  test('can be deleted', async () => {
+    const page = await visit({ query: '?device=wasm' });
+    await turnOn(page);
+    await stateIs(page, 'ready');
+    await page.getByRole('button', { name: '删除本机模型' }).click();
+    await eventually(() => page.evaluate(() => caches.keys())).toEqual([]);
+    expect(await page.locator('#on-device').getAttribute('aria-pressed')).toBe('false');
+    await ask(page, question);
+    await turnIs(page, 'done');
+    expect(await page.locator('.answer-text').innerText()).toBe(answerText);
+  });
+});
+
+test('a question asked during the download waits for this device, and what was said here never goes to the server', async () => {
+  const page = await visit({ query: '?device=wasm' });
+  const held = Promise.withResolvers<ServerResponse>();
+  server.intercept = (path, response) => {
+    if (!path.startsWith('/v1/shards/digestive/')) return false;
+    held.resolve(response);
+    return true;
+  };
+  await turnOn(page);
+  const response = await held.promise;
+  await closeDialog(page);
+  await ask(page, '只在本机说的话');
+  await turnIs(page, 'routing');
+  expect(await page.locator('.progress').innerText()).toBe('正在准备本机模型…');
+  response.end(await readFile(join(server.weights.shards, 'digestive', 'v1.safetensors')));
+  await turnIs(page, 'done');
+  expect(server.asked).toEqual([]);
+  expect(await page.locator('.route-summary').innerText()).toContain('本机');
+  await page.locator('#on-device').click();
+  await page.locator('#device-switch').uncheck();
+  await closeDialog(page);
+  await ask(page, '发给服务的话');
+  await eventually(() => server.asked.length).toBe(1);
+  expect(server.asked[0]?.messages.map(({ content }) => content)).toEqual(['发给服务的话']);
+  await turnIs(page, 'done');
+});
+
+async function damaged(path: string): Promise<Buffer> {
+  const bytes = await readFile(path);
+  bytes[bytes.length - 1]! ^= 1;
+  return bytes;
+}

@@ -1,5 +1,5 @@
 /** "Answer on this device": the pill beside the question box, and the dialog that downloads, shows and removes the model. */
-import { byId, button, el, present } from '../dom.ts';
+import { byId, button, el } from '../dom.ts';
 import { formatMegabytes } from '../format.ts';
 import { sampling } from '../sampling.ts';
 import type { Strings } from '../strings.ts';
@@ -22,6 +22,7 @@ export class DeviceControl {
   readonly #dialog = byId('device-dialog', HTMLDialogElement);
   readonly #switch = byId('device-switch', HTMLInputElement);
   readonly #body = byId('device-body', HTMLElement);
+  readonly #removal = byId('device-remove', HTMLButtonElement);
   readonly #actions: DeviceActions;
   #strings: Strings;
   #shown = '';
@@ -43,6 +44,7 @@ export class DeviceControl {
     this.#pill.hidden = script === '';
     this.#pill.addEventListener('click', () => this.#open());
     this.#switch.addEventListener('change', () => this.#turn(this.#switch.checked));
+    this.#removal.addEventListener('click', () => void this.#remove());
     byId('device-close', HTMLButtonElement).addEventListener('click', () => this.#dialog.close());
   }
 
@@ -106,6 +108,10 @@ export class DeviceControl {
       isOn && state.kind === 'ready' ? strings.devicePrivate : strings.fineprint;
     const needsKey = this.#actions.readKey() === null;
     this.#switch.disabled = !isOn && (state.kind === 'planning' || (state.kind === 'failed' && needsKey));
+    this.#removal.hidden = !(
+      state.kind === 'ready' ||
+      (state.kind === 'planned' && state.missing < state.total)
+    );
     this.#showBody(state);
     if (state.kind !== this.#shown) {
       this.#shown = state.kind;
@@ -123,12 +129,11 @@ export class DeviceControl {
       amount.textContent = amountText(state, this.#strings);
       return;
     }
-    this.#body.replaceChildren(...present(this.#parts(state)));
+    this.#body.replaceChildren(...this.#parts(state));
   }
 
-  #parts(state: DeviceState): (HTMLElement | null)[] {
+  #parts(state: DeviceState): HTMLElement[] {
     const strings = this.#strings;
-    const remove = button('button plain', strings.deviceRemove, () => void this.#remove());
     switch (state.kind) {
       case 'off':
       case 'planning':
@@ -137,7 +142,7 @@ export class DeviceControl {
         const { total, missing } = state;
         const size = formatMegabytes(missing === 0 ? total : missing);
         const text = missing === 0 ? strings.deviceStored(size) : strings.deviceDownload(size);
-        return [el('p', {}, text), missing < total ? el('p', { class: 'buttons' }, remove) : null];
+        return [el('p', {}, text)];
       }
       case 'loading': {
         const bar = el('progress', { 'aria-label': strings.deviceLoading });
@@ -152,7 +157,7 @@ export class DeviceControl {
           el('progress', { 'aria-label': strings.deviceStarting }),
         ];
       case 'ready':
-        return [...readyParts(state.state, strings), el('p', { class: 'buttons' }, remove)];
+        return readyParts(state.state, strings);
       case 'failed':
         return [
           el('p', { class: 'problem', role: 'alert' }, strings.deviceProblems[state.code]),

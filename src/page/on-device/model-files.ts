@@ -37,7 +37,10 @@ export async function makePlan(key: string | null): Promise<Plan> {
     const found = versions.find(({ version }) => version === active);
     if (!found) continue;
     if (found.base_fingerprint !== manifest.fingerprint) {
-      throw new CallerError('other_base', 'The shards of this server are for another base than the page has.');
+      throw new CallerError(
+        'other_base',
+        'The shards of this server are for another base than the page has.',
+      );
     }
     const url = `/v1/shards/${specialty}/versions/${found.version}`;
     shards.set(specialty, { sha256: found.sha256, bytes: found.bytes, url, headers: authorization });

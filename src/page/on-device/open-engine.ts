@@ -117,7 +117,9 @@ export async function openEngine(device: Device, files: ModelFiles): Promise<Loc
 async function warmUp({ engine, chat, shards }: LocalEngine): Promise<void> {
   const [shard] = shards.values();
   const events = engine.generate({
-    prompt: Uint32Array.from(chat.encodeChat([{ role: 'user', content: '1' }], { addGenerationPrompt: true })),
+    prompt: Uint32Array.from(
+      chat.encodeChat([{ role: 'user', content: '1' }], { addGenerationPrompt: true }),
+    ),
     maxTokens: 2,
     stopTokens: [],
     route: { shards: shard ? [{ shard, prior: 1 }] : [] },

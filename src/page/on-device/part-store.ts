@@ -90,7 +90,7 @@ async function fetchPart(
   const bytes = new Uint8Array(part.bytes);
   let at = 0;
   try {
-    for (const reader = response.body!.getReader(); ; ) {
+    for (const reader = response.body!.getReader(); ;) {
       const { done, value } = await reader.read();
       if (done) break;
       if (at + value.length > bytes.length) throw new CallerError('damaged', `${part.url} is too long.`);

@@ -96,7 +96,8 @@ export class Team {
       ...buffers,
       banks,
     });
-    if (spawn) this.#threads = Array.from({ length: threads }, (_, thread) => this.#watch(spawn(start(thread))));
+    if (spawn)
+      this.#threads = Array.from({ length: threads }, (_, thread) => this.#watch(spawn(start(thread))));
     else this.#self = openThread(start(0));
   }
 
