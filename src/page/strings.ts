@@ -124,7 +124,7 @@ const zh = {
   deviceAmount: (received: string, total: string) => `${received} / ${total}`,
   deviceStarting: '正在启动模型…',
   devicePreparing: '正在准备本机模型…',
-  deviceComputes: '由什么计算',
+  deviceComputes: '计算',
   deviceWasm: (threads: number) => `处理器（WebAssembly，${threads} 线程）`,
   deviceGpu: (name: string) => `显卡（WebGPU${name === '' ? '' : `，${name}`}）`,
   deviceShards: '专家分片',

@@ -234,7 +234,7 @@ describe('a download', () => {
   test('can be given up, and waits for a key', async () => {
     const page = await visit({ query: '?device=wasm', fragment: '' });
     await openDialog(page);
-    await page.getByRole('button', { name: '输入密钥' }).last().click();
+    await page.locator('#device-body').getByRole('button', { name: '输入密钥' }).click();
     await page.locator('#key').fill('sk-page-test');
     await page.getByRole('button', { name: '保存' }).click();
     server.intercept = (path) => path.startsWith('/model/') && !path.endsWith('.json');
@@ -305,6 +305,71 @@ test('a question asked during the download waits for this device, and what was s
   expect(server.asked[0]?.messages.map(({ content }) => content)).toEqual(['发给服务的话']);
   await turnIs(page, 'done');
 });
+
+describe('a browser that cannot give what is asked', () => {
+  test('has no storage: the model works, and is downloaded again next time', async () => {
+    const page = await visit({ query: '?device=wasm' });
+    await changeEngine(page, 'Object.defineProperty(globalThis, "caches", { value: undefined });');
+    await turnOn(page);
+    await stateIs(page, 'ready');
+    expect(await page.locator('.device-note').innerText()).toContain('没有可用的存储空间');
+  });
+
+  test('has no memory: the page says so, and what to do', async () => {
+    const page = await visit({ query: '?device=wasm' });
+    const refusal = 'constructor() { throw new RangeError("refused"); }';
+    await changeEngine(page, `WebAssembly.Memory = class { ${refusal} };`);
+    await turnOn(page);
+    await stateIs(page, 'failed');
+    expect(await page.locator('#device-body').innerText()).toContain('内存不够');
+    await closeDialog(page);
+    await ask(page, question);
+    await turnIs(page, 'failed');
+    expect(await page.locator('.failure').innerText()).toContain('内存不够');
+    expect(server.asked).toEqual([]);
+  });
+
+  test('loses its GPU: the question fails honestly, the processor takes over and says so', async () => {
+    const page = await visit({ query: '?device=webgpu-software' });
+    await changeEngine(
+      page,
+      `const { requestDevice } = GPUAdapter.prototype;
+      GPUAdapter.prototype.requestDevice = async function (...options) {
+        return (globalThis.testDevice = await requestDevice.apply(this, options));
+      };`,
+    );
+    await turnOn(page);
+    await stateIs(page, 'ready');
+    await closeDialog(page);
+    await ask(page, question);
+    await turnIs(page, 'answering');
+    const engine = page.workers().find((worker) => worker.url().includes('engine'));
+    await engine?.evaluate('testDevice.destroy()');
+    await turnIs(page, 'failed');
+    expect(await page.locator('.failure').innerText()).toContain('显卡中途不可用');
+    await stateIs(page, 'ready');
+    await page.getByRole('button', { name: '重试' }).click();
+    await turnIs(page, 'done');
+    await page.locator('#on-device').click();
+    expect(await page.locator('#device-body').innerText()).toContain('WebAssembly');
+    expect(await page.locator('.device-note').innerText()).toContain('显卡中途不可用');
+  });
+
+  test('is not on a secure origin: the page says so', async () => {
+    const page = await visit({ query: '?device=wasm' });
+    await changeEngine(page, 'Object.defineProperty(globalThis, "isSecureContext", { value: false });');
+    await openDialog(page);
+    await eventually(() => page.locator('#device-body').innerText()).toContain('HTTPS');
+  });
+});
+
+/** Runs `code` in the engine's Worker before the engine itself. */
+async function changeEngine(page: Page, code: string): Promise<void> {
+  await page.route('**/assets/engine-*.js', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${code}\n${await response.text()}` });
+  });
+}
 
 async function damaged(path: string): Promise<Buffer> {
   const bytes = await readFile(path);

@@ -119,12 +119,15 @@ export class Team {
   }
 }
 
-/** Resolves when the word is no longer `old`, without blocking the event loop for more than a moment. */
+/**
+ * Resolves when the word is no longer `old`, without blocking the event loop for more than a moment. Being woken is no
+ * proof: a thread that was interrupted between its store and its notify wakes whoever waits for the next store.
+ */
 async function untilChanged(words: Int32Array, index: number, old: number): Promise<void> {
-  if (hasWaitAsync(Atomics)) {
+  while (hasWaitAsync(Atomics)) {
     const wait = Atomics.waitAsync(words, index, old);
-    if (wait.async) await wait.value;
-    return;
+    if (!wait.async) return;
+    await wait.value;
   }
   // Firefox before 145. Only a Worker may block, and only for so long, since threads start through its event loop.
   while (Atomics.wait(words, index, old, 2) === 'timed-out') {
