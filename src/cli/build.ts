@@ -31,8 +31,13 @@ const page: Step = {
   output: 'build/page/index.html',
   inputs: [
     ...common,
-    ...['kernels', 'src/page', 'src/tensor', 'src/model', 'src/engine'],
-    ...['weights/base', 'weights/router/router.onnx'],
+    'kernels',
+    'src/page',
+    'src/tensor',
+    'src/model',
+    'src/engine',
+    'weights/base',
+    'weights/router/router.onnx',
   ],
 };
 

@@ -141,6 +141,20 @@ describe.each([
   );
 });
 
+test('the longest words of both languages fit a phone, also where this device is not ready', async () => {
+  const visit = await openPage(browser, server, { ...phone, locale: 'en-GB', query: '?device=webgpu' });
+  const { page } = visit;
+  await page.locator('#on-device').click();
+  await page.locator('#device-switch').check();
+  await page.locator('#on-device[data-state=failed]').waitFor();
+  await screenshot(page, 'phone-light-device-failed-en');
+  await page.locator('#device-close').click();
+  await page.locator('#model').selectOption('base');
+  await screenshot(page, 'phone-light-composer-en');
+  expect(await misfits(page)).toEqual([]);
+  await visit.close();
+});
+
 test.each(['light', 'dark'] as const)(
   'text stands out from its ground by 4.5 to 1 at least, %s',
   async (colorScheme) => {

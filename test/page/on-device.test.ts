@@ -194,7 +194,6 @@ describe('a download', () => {
   test('that breaks off says so, keeps what arrived, and goes on from there', async () => {
     const page = await visit({ query: '?device=wasm' });
     const { requested } = server;
-    const isPart = (path: string): boolean => /^\/model\/[0-9a-f]{64}$/.test(path);
     let left = 3;
     server.intercept = (path, response) => {
       if (!isPart(path) || left-- > 0) return false;
@@ -210,6 +209,8 @@ describe('a download', () => {
     expect(first.length).toBe(4);
     server.intercept = null;
     requested.length = 0;
+    await closeDialog(page);
+    await page.locator('#on-device').click();
     await page.getByRole('button', { name: '继续下载' }).click();
     await stateIs(page, 'ready');
     const second = requested.filter(isPart);
@@ -262,7 +263,7 @@ describe('what is kept', () => {
     server.requested.length = 0;
     await page.reload();
     await stateIs(page, 'ready');
-    const fetched = server.requested.filter((path) => /^\/model\/[0-9a-f]{64}$|versions/.test(path));
+    const fetched = server.requested.filter((path) => isPart(path) || path.includes('versions'));
     expect(fetched).toEqual([damagedPath]);
   });
 
@@ -369,6 +370,10 @@ async function changeEngine(page: Page, code: string): Promise<void> {
     const response = await route.fetch();
     await route.fulfill({ response, body: `${code}\n${await response.text()}` });
   });
+}
+
+function isPart(path: string): boolean {
+  return /^\/model\/[0-9a-f]{64}$/.test(path);
 }
 
 async function damaged(path: string): Promise<Buffer> {

@@ -159,11 +159,10 @@ async function floats(device: Device, buffer: DeviceBuffer): Promise<Float32Arra
 }
 
 test('a submission whose thread never comes up fails, and the next one too', async () => {
-  const spawn: SpawnThread = () => ({
+  const device = await wasmWith(() => ({
     terminate: async () => {},
     failed: Promise.reject(new Error('the script is gone')),
-  });
-  const device = await wasmWith(spawn);
+  }));
   const fill = { kernel: kernels.fill, bindings: { y: tensor(device, 5) }, params: { n: 5, value: 3 } };
   await expect(device.submit([fill])).rejects.toThrow('the script is gone');
   await expect(device.submit([fill])).rejects.toThrow('the script is gone');

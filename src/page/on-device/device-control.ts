@@ -1,11 +1,10 @@
 /** "Answer on this device": the pill beside the question box, and the dialog that downloads, shows and removes the model. */
-import { byId, button, el } from '../dom.ts';
-import { formatMegabytes } from '../format.ts';
+import { byId, button } from '../dom.ts';
 import { sampling } from '../sampling.ts';
 import type { Strings } from '../strings.ts';
-import { deviceName } from './device-name.ts';
 import { DeviceResponder, type DeviceState } from './device-responder.ts';
-import { deviceChoices, type ReadyState } from './messages.ts';
+import { pillText, showProgress, stateParts } from './device-view.ts';
+import { deviceChoices, type ProblemCode, type ReadyState } from './messages.ts';
 
 export interface DeviceActions {
   readonly readKey: () => string | null;
@@ -78,7 +77,8 @@ export class DeviceControl {
   #open(): void {
     this.#dialog.showModal();
     const { kind } = this.responder.state;
-    if (kind === 'off' || kind === 'failed') this.responder.plan();
+    // With the switch on, the dialog says what failed and how to go on.
+    if (kind === 'off' || (kind === 'failed' && !this.isOn)) this.responder.plan();
   }
 
   #turn(on: boolean): void {
@@ -121,52 +121,11 @@ export class DeviceControl {
 
   /** While bytes arrive only bar and numbers change: a button that is made anew cannot be pressed. */
   #showBody(state: DeviceState): void {
-    const bar = this.#body.querySelector('progress');
-    const amount = this.#body.querySelector('.amount');
-    if (state.kind === 'loading' && bar && amount) {
-      bar.max = Math.max(1, state.total);
-      bar.value = state.received;
-      amount.textContent = amountText(state, this.#strings);
-      return;
-    }
-    this.#body.replaceChildren(...this.#parts(state));
+    if (state.kind === 'loading' && showProgress(this.#body, state, this.#strings)) return;
+    this.#body.replaceChildren(...stateParts(state, this.#strings, (code) => this.#wayOut(code)));
   }
 
-  #parts(state: DeviceState): HTMLElement[] {
-    const strings = this.#strings;
-    switch (state.kind) {
-      case 'off':
-      case 'planning':
-        return [el('p', { class: 'quiet' }, strings.devicePlanning)];
-      case 'planned': {
-        const { total, missing } = state;
-        const size = formatMegabytes(missing === 0 ? total : missing);
-        const text = missing === 0 ? strings.deviceStored(size) : strings.deviceDownload(size);
-        return [el('p', {}, text)];
-      }
-      case 'loading': {
-        const bar = el('progress', { 'aria-label': strings.deviceLoading });
-        bar.max = Math.max(1, state.total);
-        bar.value = state.received;
-        const amount = el('span', { class: 'amount' }, amountText(state, strings));
-        return [el('p', { class: 'loading' }, el('span', {}, strings.deviceLoading), amount), bar];
-      }
-      case 'starting':
-        return [
-          el('p', { class: 'loading' }, strings.deviceStarting),
-          el('progress', { 'aria-label': strings.deviceStarting }),
-        ];
-      case 'ready':
-        return readyParts(state.state, strings);
-      case 'failed':
-        return [
-          el('p', { class: 'problem', role: 'alert' }, strings.deviceProblems[state.code]),
-          el('p', { class: 'buttons' }, this.#wayOut(state.code)),
-        ];
-    }
-  }
-
-  #wayOut(code: string): HTMLElement {
+  #wayOut(code: ProblemCode): HTMLElement {
     const { enterKey } = this.#actions;
     if (code === 'key') {
       return button('button', this.#strings.enterKey, () => {
@@ -177,34 +136,6 @@ export class DeviceControl {
     const text = code === 'interrupted' ? this.#strings.deviceResume : this.#strings.retry;
     return button('button', text, () => (this.isOn ? this.responder.open() : this.responder.plan()));
   }
-}
-
-function readyParts(state: ReadyState, strings: Strings): HTMLElement[] {
-  const row = (name: string, value: string): HTMLElement =>
-    el('div', {}, el('dt', {}, name), el('dd', {}, value));
-  const facts = el(
-    'dl',
-    { class: 'facts' },
-    row(strings.deviceComputes, deviceName(state, strings)),
-    row(strings.deviceShards, strings.deviceShardsValue(state.specialties.length)),
-    row(strings.deviceDisk, formatMegabytes(state.bytes)),
-  );
-  const notes = state.notes.map((note) => el('p', { class: 'device-note' }, strings.deviceNotes[note]));
-  return [facts, ...notes];
-}
-
-function pillText(state: DeviceState, strings: Strings): string {
-  if (state.kind === 'loading' && state.total > 0) {
-    return `${Math.floor((100 * state.received) / state.total)}%`;
-  }
-  return state.kind === 'failed' ? strings.devicePillFailed : strings.devicePill;
-}
-
-function amountText(
-  { received, total }: { readonly received: number; readonly total: number },
-  strings: Strings,
-) {
-  return total === 0 ? '' : strings.deviceAmount(formatMegabytes(received), formatMegabytes(total));
 }
 
 function read(): string | null {

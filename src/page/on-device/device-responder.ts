@@ -144,7 +144,7 @@ export class DeviceResponder implements Responder {
 
   #post(message: ToEngine): void {
     this.#worker ??= this.#start();
-    this.#worker.postMessage(message);
+    this.#worker.postMessage(message, []);
   }
 
   #start(): Worker {

@@ -22,4 +22,3 @@ export const manifestSchema = z.object({
 
 export type Manifest = z.output<typeof manifestSchema>;
 export type StoredFile = z.output<typeof fileSchema>;
-export type Part = z.output<typeof partSchema>;

@@ -49,7 +49,7 @@ export async function makePlan(key: string | null): Promise<Plan> {
   return { ...plan, bytes: allParts(plan).reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
-export function allParts({ files, shards }: Pick<Plan, 'files' | 'shards'>): WantedPart[] {
+function allParts({ files, shards }: Pick<Plan, 'files' | 'shards'>): WantedPart[] {
   return [...[...files.values()].flat(), ...shards.values()];
 }
 

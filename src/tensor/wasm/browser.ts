@@ -45,7 +45,7 @@ function spawnFrom(script: string): SpawnThread {
         reject(new InternalError('thread_failed', `a compute thread ended: ${event.message}`));
       });
     });
-    worker.postMessage(start);
+    worker.postMessage(start, []);
     return { failed, terminate: async () => worker.terminate() };
   };
 }
