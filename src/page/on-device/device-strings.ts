@@ -3,7 +3,7 @@ import type { NoteCode, ProblemCode } from './messages.ts';
 
 export const deviceZh = {
   devicePill: '本机回答',
-  devicePillFailed: '本机未就绪',
+  devicePillFailed: '未就绪',
   devicePillLabel: '在本机回答：设置',
   deviceTitle: '在本机回答',
   deviceSwitch: '使用本机模型',
@@ -47,11 +47,11 @@ export const deviceZh = {
 };
 
 export const deviceEn: typeof deviceZh = {
-  devicePill: 'On this device',
-  devicePillFailed: 'Device not ready',
+  devicePill: 'On device',
+  devicePillFailed: 'Not ready',
   devicePillLabel: 'Answer on this device: settings',
   deviceTitle: 'Answer on this device',
-  deviceSwitch: 'Use the model on this device',
+  deviceSwitch: 'Use the model here',
   deviceHere: 'this device',
   deviceDone: 'Done',
   deviceLede:
