@@ -43,7 +43,9 @@ export function matmul(
 
 /** The two must agree with `matmulTile` in matmul.ts. */
 function tileRows(M: i32): i32 {
-  return M > 512 ? 192 : 96;
+  if (M <= 512) return 96;
+  const pairs = (M + 383) / 384;
+  return (((M + 2 * pairs - 1) / (2 * pairs) + 5) / 6) * 6;
 }
 
 function tileColumns(M: i32): i32 {

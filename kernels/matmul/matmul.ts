@@ -30,7 +30,14 @@ export const matmul: KernelSpec = {
   webgpu: { workgroups: ({ M = 0, N = 0 }) => invocations(M * N) },
 };
 
+/** Many rows make an even number of equal tiles, of at most 192 rows and whole blocks of 6, so that two threads share. */
+function tileRows(M: number): number {
+  if (M <= 512) return 96;
+  const pairs = Math.ceil(M / 384);
+  return Math.ceil(Math.ceil(M / (2 * pairs)) / 6) * 6;
+}
+
 /** One work item: a tile of c. A few rows make narrow tiles, so that decoding spreads over threads too. */
 function matmulTile(M: number): { rows: number; columns: number } {
-  return { rows: M > 512 ? 192 : 96, columns: M <= 24 ? 64 : 256 };
+  return { rows: tileRows(M), columns: M <= 24 ? 64 : 256 };
 }

@@ -1,6 +1,7 @@
 /** The `sparsedoctor` command: the only place that touches the process. */
 import { Command } from 'commander';
 import { CallerError, InternalError } from '../base/errors.ts';
+import { registerAblationCommand } from './commands/ablation.ts';
 import { registerBenchCommand } from './commands/bench.ts';
 import { registerBuildCommand } from './commands/build.ts';
 import { registerChatCommand } from './commands/chat.ts';
@@ -44,6 +45,7 @@ registerShardCommand(program, context);
 registerBenchCommand(program, context);
 registerBuildCommand(program, context);
 registerEvalCommand(program, context);
+registerAblationCommand(program, context);
 registerWeightsCommand(program, context);
 
 try {

@@ -34,7 +34,7 @@ export function memoryCheck(limit: string | undefined): (estimate: MemoryEstimat
 }
 
 /** A line for each part that there is. */
-export function memoryTable({ parts, deviceBytes, savingBytes }: MemoryEstimate): string[] {
+function memoryTable({ parts, deviceBytes, savingBytes }: MemoryEstimate): string[] {
   const rows: [string, number][] = MEMORY_PARTS.filter((part) => parts[part] > 0).map((part) => [
     part,
     parts[part],

@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CallerError } from '../../base/errors.ts';
-import { writeWhole } from '../../train/run-files.ts';
+import { writeWhole } from '../../train/write-whole.ts';
 
 const answerItemSchema = z.strictObject({
   id: z.string(),

@@ -9,7 +9,7 @@ import { fingerprint } from '../../model/fingerprint.ts';
 import { readShardFile } from '../../model/shard-file.ts';
 import type { ShardFile } from '../../model/shard-file.ts';
 import { createWasmDevice } from '../../tensor/wasm/node.ts';
-import { writeWhole } from '../../train/run-files.ts';
+import { writeWhole } from '../../train/write-whole.ts';
 import { Scorer } from '../../train/scorer.ts';
 import { measureBits } from '../bits-report.ts';
 import { renderBits } from '../bits-table.ts';

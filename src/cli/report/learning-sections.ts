@@ -5,8 +5,10 @@ import { table } from './html.ts';
 import type { Section } from './html.ts';
 import type { RunRecord, StepMetrics } from './read-run.ts';
 
-/** Steps over which curves are smoothed. */
-const SMOOTH = 15;
+/** Steps over which curves are smoothed: of a short run fewer, since an average lags behind. */
+function smoothing(steps: readonly StepMetrics[]): number {
+  return Math.min(15, steps.length / 20);
+}
 
 type SpecialtyName = (key: string) => string;
 
@@ -19,13 +21,13 @@ export async function lossSection({ steps, validations }: RunRecord): Promise<Se
     yTitle: 'nats a token',
     height: 300,
     lines: [
-      { name: 'training', points: loss, smooth: SMOOTH },
+      { name: 'training', points: loss, smooth: smoothing(steps) },
       { name: 'validation', points: validation, hasMarks: validation.length < 60 },
     ],
   });
   return {
     title: 'Loss',
-    text: 'Mean negative log-likelihood of a target token. The strong training line is a moving average over some 15 steps; the faint one is each step.',
+    text: 'Mean negative log-likelihood of a target token. The strong training line is a moving average; the faint one is each step.',
     figures: [{ content }],
   };
 }
@@ -86,7 +88,7 @@ export async function auxiliarySection({ steps }: RunRecord): Promise<Section | 
       yTitle: name,
       width: 325,
       height: 180,
-      lines: [{ name, points, smooth: SMOOTH }],
+      lines: [{ name, points, smooth: smoothing(steps) }],
     });
     figures.push({ content, caption, isNarrow: true });
   }
@@ -118,7 +120,7 @@ export async function paceSection({ steps }: RunRecord): Promise<Section> {
       width: 325,
       height: 180,
       yFromZero: true,
-      lines: [{ name, points, ...(isSmooth ? { smooth: SMOOTH } : {}) }],
+      lines: [{ name, points, ...(isSmooth ? { smooth: smoothing(steps) } : {}) }],
     });
     figures.push({ content, caption, isNarrow: true });
   }

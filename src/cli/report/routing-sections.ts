@@ -55,7 +55,7 @@ export async function loadSection({ routing }: RunRecord, nameOf: SpecialtyName)
 }
 
 function strongest(shares: readonly number[]): string {
-  return `strongest ${(Math.max(0, ...shares) * 100).toFixed(1)} %`;
+  return `strongest ${(Math.max(0, ...shares) * 100).toFixed(1)}\u00a0%`;
 }
 
 const MEASURES = [
@@ -101,7 +101,7 @@ export async function collapseSection({ routing }: RunRecord): Promise<Section |
   if (figures.length === 0) return null;
   return {
     title: 'Is routing collapsing?',
-    text: 'Measured on validation rows every so many steps, layer by layer.',
+    text: 'Measured on the batches before each look, layer by layer.',
     figures,
   };
 }

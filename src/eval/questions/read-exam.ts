@@ -38,11 +38,13 @@ export interface Exam {
  */
 export async function readExam(name: ExamName, path: string, part: ExamPart = 'test'): Promise<Exam> {
   const all = await listFiles(path);
-  const paths = all.length === 1 ? all : preferOne(all.filter((file) => belongs(file, name, part)));
+  // A file that is named is read whatever it is called; of a folder, only what is of this set.
+  const paths = all[0] === path ? all : preferOne(all.filter((file) => belongs(file, name, part)));
   const questions: ExamQuestion[] = [];
   const problems = createProblemList();
   const context = { questions, problems, seen: new Set<string>(), specialties: await findSpecialties(path) };
-  const answers = name === 'cmb' && part === 'test' ? await readAnswerFiles(all) : new Map<string, string>();
+  const answers =
+    name === 'cmb' && part === 'test' ? await readAnswerFiles(path, all) : new Map<string, string>();
   const files: Exam['files'][number][] = [];
   for (const file of paths) {
     const read = await readExamFile(file);
@@ -116,9 +118,8 @@ function preferOne(paths: readonly string[]): readonly string[] {
 }
 
 /** CMB publishes the answers of its test set in a file of their own, found in the folder or beside the file. */
-async function readAnswerFiles(all: readonly string[]): Promise<Map<string, string>> {
-  const [only] = all;
-  const beside = all.length > 1 || only === undefined ? all : await listFiles(dirname(only));
+async function readAnswerFiles(path: string, all: readonly string[]): Promise<Map<string, string>> {
+  const beside = all[0] === path ? await listFiles(dirname(path)) : all;
   const answers = new Map<string, string>();
   for (const path of beside) {
     if (!stemOf(path).startsWith('cmb-test-choice-answer')) continue;

@@ -223,7 +223,9 @@ describe('normalised JSON Lines', () => {
 
 it('reads a copy of CMExam in the form of medLLM_QA_benchmark', async () => {
   const text = '{"problem_id": 7, "problem_text": "问题", "choices": ["甲", "乙"], "answer": ["b"]}\n';
-  const exam = await readExam('cmexam', folder({ 'cmexam.jsonl': text, 'other.jsonl': text }));
+  const path = folder({ 'cmexam.jsonl': text, 'other.jsonl': text });
+  const exam = await readExam('cmexam', path);
+  expect(await readExam('cmexam', join(path, 'other.jsonl'))).toMatchObject({ questions: exam.questions });
   expect(exam.questions).toMatchObject([
     { id: 'cmexam-test-0007', options: { A: '甲', B: '乙' }, answer: 'B' },
   ]);
@@ -231,6 +233,6 @@ it('reads a copy of CMExam in the form of medLLM_QA_benchmark', async () => {
 
 it('says what to give where there is nothing', async () => {
   await expect(readExam('cmb', join(root, 'nowhere'))).rejects.toMatchObject({ code: 'unreadable_data' });
-  const other = folder({ 'a.csv': 'x', 'b.txt': 'y' });
+  const other = folder({ 'cmb.jsonl': '{}' });
   await expect(readExam('cmexam', other)).rejects.toMatchObject({ code: 'no_questions' });
 });

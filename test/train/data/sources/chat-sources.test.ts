@@ -5,6 +5,10 @@ import { readSource } from './source-files.ts';
 const user = (content: string): object => ({ role: 'user', content });
 const assistant = (content: string): object => ({ role: 'assistant', content });
 
+function remediTurn(context: string, ask: string, answer: string): string {
+  return `<|endoftext|> <|context|>${context}<|endofcontext|> <|currentuser|> ${ask} <|endofcurrentuser|> <|intent|> x <|endofintent|> <|response|> ${answer} <|endofresponse|> <|endoftext|>`;
+}
+
 describe('sources of single answers', () => {
   it('reads the GB18030 file of Toyhom, with its departments', async () => {
     // department,title,ask,answer / 心血管科,胸闷,None,休息 / 内科,头痛,三天,多喝水
@@ -151,10 +155,11 @@ describe('sources of dialogues', () => {
   });
 
   it('reads the last and longest state of each ReMeDi dialogue', async () => {
-    const turn = (context: string, ask: string, answer: string): string =>
-      `<|endoftext|> <|context|>${context}<|endofcontext|> <|currentuser|> ${ask} <|endofcurrentuser|> <|intent|> x <|endofintent|> <|response|> ${answer} <|endofresponse|> <|endoftext|>`;
-    const first = [turn('', '问一', '答一'), turn(' <|user|> 问一 <|system|> 答一', '问二', '答二')];
-    const text = `${first.join('\n')}\n\n${turn('', '问', '答')}\n`;
+    const first = [
+      remediTurn('', '问一', '答一'),
+      remediTurn(' <|user|> 问一 <|system|> 答一', '问二', '答二'),
+    ];
+    const text = `${first.join('\n')}\n\n${remediTurn('', '问', '答')}\n`;
     const { drafts } = await readSource('remedi-dev', { 'data/dev_human_annotation.txt': text });
     expect(drafts).toMatchObject([
       {

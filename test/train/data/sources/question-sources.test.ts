@@ -4,12 +4,11 @@ import { readSource } from './source-files.ts';
 
 /** The least that a spreadsheet is. */
 function makeXlsx(rows: readonly (readonly (string | number)[])[]): Uint8Array {
-  const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
   const cells = rows.map((row, at) => {
     const line = row.map((value, column) => {
       const place = `${String.fromCharCode(65 + column)}${at + 1}`;
       if (typeof value === 'number') return `<c r="${place}"><v>${value}</v></c>`;
-      return `<c r="${place}" t="inlineStr"><is><t xml:space="preserve">${escape(value)}</t></is></c>`;
+      return `<c r="${place}" t="inlineStr"><is><t xml:space="preserve">${value}</t></is></c>`;
     });
     return `<row r="${at + 1}">${line.join('')}</row>`;
   });
