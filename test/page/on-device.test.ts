@@ -143,10 +143,12 @@ test('says how much it downloads, downloads it once, and then answers as a host 
   expect(server.requested).toEqual([]);
 });
 
-test('routes on the device, to the specialties that the question is about', async () => {
-  const page = await visit({ query: '?device=wasm' });
+test('routes on the device, to the specialties that the question is about; no GPU is no obstacle', async () => {
+  const page = await visit();
   await turnOn(page);
   await stateIs(page, 'ready');
+  expect(await page.locator('#device-body').innerText()).toContain('WebAssembly');
+  expect(await page.locator('.device-note').count()).toBe(0);
   await closeDialog(page);
   await ask(page, '最近总是胸闷、心慌，血压也高，需要做什么检查？');
   await turnIs(page, 'done');
@@ -354,6 +356,19 @@ describe('a browser that cannot give what is asked', () => {
     await page.locator('#on-device').click();
     expect(await page.locator('#device-body').innerText()).toContain('WebAssembly');
     expect(await page.locator('.device-note').innerText()).toContain('显卡中途不可用');
+  });
+
+  test('has a GPU that cannot run the model: the processor does, and the page says so', async () => {
+    const page = await visit();
+    await changeEngine(
+      page,
+      `Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });
+      GPUDevice.prototype.createComputePipelineAsync = () => Promise.reject(new Error('refused'));`,
+    );
+    await turnOn(page);
+    await stateIs(page, 'ready');
+    expect(await page.locator('#device-body').innerText()).toContain('WebAssembly');
+    expect(await page.locator('.device-note').innerText()).toContain('显卡不能运行这个模型');
   });
 
   test('is not on a secure origin: the page says so', async () => {

@@ -187,3 +187,19 @@ test('a late wake-up of the submission before does not end one that still runs',
   await submitted;
   await device.dispose();
 });
+
+test('threads are waited for where the platform has no waitAsync, too', async () => {
+  const { waitAsync } = Atomics;
+  Reflect.deleteProperty(Atomics, 'waitAsync');
+  try {
+    const device = await createWasmDevice({ threads: 2, bankBytes: BANK_BYTES, scratchBytes: 1 << 16 });
+    const y = tensor(device, 5);
+    for (const value of [3, 4, 5]) {
+      await device.submit([{ kernel: kernels.fill, bindings: { y }, params: { n: 5, value } }]);
+      expect(await floats(device, y.buffer)).toEqual(new Float32Array(5).fill(value));
+    }
+    await device.dispose();
+  } finally {
+    Reflect.set(Atomics, 'waitAsync', waitAsync);
+  }
+});
