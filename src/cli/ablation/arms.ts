@@ -64,8 +64,8 @@ const contrast: ContrastConfig = {
 
 export const ARMS: readonly Arm[] = [
   { name: 'base', title: 'base', method: null, peakLearningRate: 0 },
-  { name: 'full', title: 'full fine-tuning', method: { kind: 'full' }, peakLearningRate: 0.0001 },
-  { name: 'lora', title: 'single LoRA', method: singleLora, peakLearningRate: 0.001 },
+  { name: 'full', title: 'full fine-tuning', method: { kind: 'full' }, peakLearningRate: 0.00005 },
+  { name: 'lora', title: 'single LoRA', method: singleLora, peakLearningRate: 0.0005 },
   { name: 'lora-moe', title: 'LoRA-MoE', method: loraMoe, peakLearningRate: 0.002 },
   {
     name: 'contrast-batch',
