@@ -3,7 +3,7 @@
  * 0 where the slot is NONE.
  */
 import type { KernelSpec } from '../kernel.ts';
-import { invocations } from '../workgroups.ts';
+import { workgroups } from '../workgroups.ts';
 import { expertShrinkReference } from './expert_shrink.reference.ts';
 
 export const expertShrink: KernelSpec = {
@@ -22,5 +22,5 @@ export const expertShrink: KernelSpec = {
   ],
   items: ({ T = 0 }) => T,
   reference: expertShrinkReference,
-  webgpu: { workgroups: ({ T = 0, K = 0, R = 0 }) => invocations(T * K * R) },
+  webgpu: { workgroups: ({ T = 0, K = 0, R = 0 }) => workgroups(T * K * Math.ceil(R / 4)), halves: ['a'] },
 };

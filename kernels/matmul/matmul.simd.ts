@@ -1,3 +1,4 @@
+import { tileColumns, tileRows } from '../simd/tile.simd';
 import { gemm } from './gemm.simd';
 
 export function matmul(
@@ -39,13 +40,4 @@ export function matmul(
       accumulate != 0,
     );
   }
-}
-
-/** The two must agree with `matmulTile` in matmul.ts. */
-function tileRows(M: i32): i32 {
-  return M > 512 ? 192 : 96;
-}
-
-function tileColumns(M: i32): i32 {
-  return M <= 24 ? 64 : 256;
 }
