@@ -26,6 +26,7 @@ export interface OpenModel {
   readonly tokenizer: Tokenizer;
   readonly chat: ChatEncoder;
   readonly samplingDefaults: SamplingDefaults;
+  readonly transformer: Transformer;
   readonly engine: Engine;
   readonly shards: ShardStore;
   /** Ends the engine and gives the device back. */
@@ -79,6 +80,7 @@ export async function openModel(
       tokenizer,
       chat,
       samplingDefaults,
+      transformer: model,
       engine,
       shards,
       close,

@@ -73,6 +73,7 @@ export class Transformer implements ModelRunner {
   readonly #inputs: StepInputBuffer;
   readonly #logits: Tensor;
   readonly #logitInput: Tensor;
+  #dispatchesPerLayer = 0;
 
   private constructor(device: Device, config: ModelConfig, options: TransformerOptions) {
     const { pages, pageSize, maxBatchTokens: T, maxRoutes, maxExpertsPerRoute, maxLogitRows: L } = options;
@@ -126,6 +127,11 @@ export class Transformer implements ModelRunner {
     return this.#options.maxRoutes;
   }
 
+  /** Of the last forward: what a GPU pays however little each does. */
+  get dispatchesPerLayer(): number {
+    return this.#dispatchesPerLayer;
+  }
+
   checkRoute(route: Route): void {
     this.#checkRoutes(buildRouteTables([route]));
   }
@@ -141,9 +147,10 @@ export class Transformer implements ModelRunner {
     const logits = new Float32Array(batch.logitRows.length * V);
     for (const [turn, rows] of inputs.logitRows.entries()) {
       const { dispatches, output } = this.#head(rows);
-      // The first turn goes with the body: a step of decoding is one submission.
-      await this.#device.submit(turn === 0 ? [...body, ...dispatches] : dispatches);
-      logits.set(await readTensor(this.#device, output), turn * this.#options.maxLogitRows * V);
+      // The first turn goes with the body: a step of decoding is one submission, and one read that waits for it.
+      const submitted = this.#device.submit(turn === 0 ? [...body, ...dispatches] : dispatches);
+      const [values] = await Promise.all([readTensor(this.#device, output), submitted]);
+      logits.set(values, turn * this.#options.maxLogitRows * V);
     }
     return logits;
   }
@@ -155,10 +162,9 @@ export class Transformer implements ModelRunner {
       scales: this.experts.scales,
       inputs,
     };
-    return [
-      ops.embedding(inputs.tokens, this.#outer.embedding, step.residual),
-      ...this.#layers.flatMap((layer) => serveLayer(context, layer, step)),
-    ];
+    const layers = this.#layers.flatMap((layer) => serveLayer(context, layer, step));
+    this.#dispatchesPerLayer = layers.length / this.#layers.length;
+    return [ops.embedding(inputs.tokens, this.#outer.embedding, step.residual), ...layers];
   }
 
   /** Logits of a few rows of the residual. */

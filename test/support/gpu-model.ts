@@ -21,7 +21,18 @@ export async function checkModel(device: Device): Promise<void> {
   assert(largestDifference(expected[0]!, expected[1]!) > 0.5, 'the experts change nothing');
 }
 
-async function logits(device: Device): Promise<Float32Array[][]> {
+/** Mixed with others and read in chunks, or alone and token by token: a row of the base has the same bits. */
+export async function checkRowsAlone(device: Device): Promise<void> {
+  const [together] = await logits(device);
+  const [alone] = await logits(device, { sequences: 1, chunk: 1 });
+  assert.equal(alone!.length, together!.length);
+  for (const [position, row] of alone!.entries()) assert.deepEqual(row, together![position]);
+}
+
+async function logits(
+  device: Device,
+  { sequences = 3, chunk = 9 }: { sequences?: number; chunk?: number } = {},
+): Promise<Float32Array[][]> {
   const tiny = await tinyModel({ layers: 2 });
   const options = {
     maxBatchTokens: 40,
@@ -42,5 +53,6 @@ async function logits(device: Device): Promise<Float32Array[][]> {
   const tokens = tinyTokens(tiny, 20);
   const one = { shards: [{ shard: first, prior: 1 }] };
   const two = { shards: [...one.shards, { shard: second, prior: 0.5 }] };
-  return runModel(model, [{ tokens }, { tokens, route: one }, { tokens, route: two }], 9);
+  const runs = [{ tokens }, { tokens, route: one }, { tokens, route: two }];
+  return runModel(model, runs.slice(0, sequences), chunk);
 }
