@@ -45,6 +45,14 @@ test('shaders and specs with `webgpu` are the same kernels', () => {
   expect(own.map((file) => basename(file, '.wgsl')).sort()).toEqual(onGpu.map(({ name }) => name).sort());
 });
 
+test.each(onGpu)('$name declares as stored what its spec says', async ({ name, webgpu }) => {
+  const text = await loadShader(`${name}/${name}.wgsl`);
+  const stored = [...text.matchAll(/var<storage, \w+> (\w+): array<(?:vec4<)?storage_t>/g)].map(
+    ([, own]) => own,
+  );
+  expect(stored).toEqual(webgpu?.halves ?? []);
+});
+
 describe('on a GPU that computes nothing', () => {
   const opened = createNodeWebgpuDevice({ backend: 'null', allowFallbackAdapter: true });
 
