@@ -33,6 +33,12 @@ import { cases as swigluExperts } from './swiglu_experts/cases.ts';
 import { cases as crossEntropy } from './cross_entropy/cases.ts';
 import { cases as sumSquares } from './sum_squares/cases.ts';
 import { cases as adamw } from './adamw/cases.ts';
+import { cases as contrast } from './contrast/cases.ts';
+import { cases as queuePush } from './queue_push/cases.ts';
+import { cases as gather } from './gather/cases.ts';
+import { cases as gateLoad } from './gate_load/cases.ts';
+import { cases as gateBalanceBackward } from './gate_balance_backward/cases.ts';
+import { cases as jitter } from './jitter/cases.ts';
 
 const casesByName: Readonly<Record<string, readonly KernelCase[]>> = {
   fill,
@@ -68,6 +74,12 @@ const casesByName: Readonly<Record<string, readonly KernelCase[]>> = {
   cross_entropy: crossEntropy,
   sum_squares: sumSquares,
   adamw,
+  contrast,
+  queue_push: queuePush,
+  gather,
+  gate_load: gateLoad,
+  gate_balance_backward: gateBalanceBackward,
+  jitter,
 };
 
 /** None for a kernel that this list forgot, which no check may let pass. */

@@ -33,6 +33,12 @@ import { swigluExperts } from './swiglu_experts/swiglu_experts.ts';
 import { crossEntropy } from './cross_entropy/cross_entropy.ts';
 import { sumSquares } from './sum_squares/sum_squares.ts';
 import { adamw } from './adamw/adamw.ts';
+import { contrast } from './contrast/contrast.ts';
+import { queuePush } from './queue_push/queue_push.ts';
+import { gather } from './gather/gather.ts';
+import { gateLoad } from './gate_load/gate_load.ts';
+import { gateBalanceBackward } from './gate_balance_backward/gate_balance_backward.ts';
+import { jitter } from './jitter/jitter.ts';
 
 export const kernels = {
   fill,
@@ -68,4 +74,10 @@ export const kernels = {
   crossEntropy,
   sumSquares,
   adamw,
+  contrast,
+  queuePush,
+  gather,
+  gateLoad,
+  gateBalanceBackward,
+  jitter,
 } satisfies Record<string, KernelSpec>;

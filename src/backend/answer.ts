@@ -19,6 +19,8 @@ export type AnswerEvent =
       readonly reason: 'stop' | 'length';
       readonly promptTokens: number;
       readonly completionTokens: number;
+      /** The stop token that ended the answer, where logprobs were asked for: it has no text of its own. */
+      readonly stopToken?: TokenLogprobs;
     };
 
 /** Always ends with `finish`, or throws. A stop string ends the engine's work too: leaving its loop cancels it. */

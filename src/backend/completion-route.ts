@@ -147,7 +147,7 @@ async function* partsOf(
   request: CompletionRequest,
   { prompt, answer }: CompletionRun,
 ): AsyncGenerator<Part, void, void> {
-  let base = 0;
+  let [base, shown] = [0, 0];
   const echo = (logprobs: readonly (TokenLogprobs | null)[]): Part => {
     const decoder = context.tokenizer.createStreamDecoder();
     let text = '';
@@ -163,12 +163,21 @@ async function* partsOf(
   if (request.echo && request.logprobs === undefined) yield echo([]);
   for await (const event of answer) {
     if (event.kind === 'prompt') yield echo(event.logprobs);
-    if (event.kind === 'finish') yield { text: '', tokens: [], finish: event };
+    if (event.kind === 'finish') yield { text: '', tokens: lastToken(event, base + shown), finish: event };
     if (event.kind === 'text') {
       const tokens = event.tokens.map((token) => ({ ...token, offset: base + token.offset }));
+      shown += event.text.length;
       yield { text: event.text, tokens };
     }
   }
+}
+
+/**
+ * The stop token is listed too, though it has no text: evaluators drop the last entry as the token that was generated, and
+ * would drop the end of their own prompt otherwise.
+ */
+function lastToken({ stopToken }: AnswerEvent & { kind: 'finish' }, offset: number): ScoredToken[] {
+  return stopToken ? [{ token: stopToken.token, logprobs: stopToken, offset }] : [];
 }
 
 function describe(

@@ -9,7 +9,7 @@ import { GENERAL } from '../train/data/corpus.ts';
 import { makeHeldOutDocuments } from '../train/data/held-out.ts';
 import { ALL_PARTS, loadCorpus } from '../train/data/load-corpus.ts';
 import { readPassages } from '../train/data/passages.ts';
-import { NO_SHARDS } from '../train/scorer.ts';
+import { NO_SHARDS } from '../train/tune-pool.ts';
 import type { Scorer } from '../train/scorer.ts';
 import type { ActiveShards } from '../train/shard-routes.ts';
 

@@ -1,11 +1,14 @@
 /** The `sparsedoctor` command: the only place that touches the process. */
 import { Command } from 'commander';
 import { CallerError, InternalError } from '../base/errors.ts';
+import { registerAblationCommand } from './commands/ablation.ts';
 import { registerBenchCommand } from './commands/bench.ts';
 import { registerBuildCommand } from './commands/build.ts';
 import { registerChatCommand } from './commands/chat.ts';
+import { registerDataCommand } from './commands/data.ts';
 import { registerEdgeCommand } from './commands/edge.ts';
 import { registerEvalCommand } from './commands/eval.ts';
+import { registerReportCommand } from './commands/report.ts';
 import { registerServeCommand } from './commands/serve.ts';
 import { registerShardCommand } from './commands/shard.ts';
 import { registerStartCommand } from './commands/start.ts';
@@ -36,10 +39,13 @@ registerServeCommand(program, context);
 registerEdgeCommand(program, context);
 registerChatCommand(program, context);
 registerTrainCommand(program);
+registerDataCommand(program, context);
+registerReportCommand(program, context);
 registerShardCommand(program, context);
 registerBenchCommand(program, context);
 registerBuildCommand(program, context);
 registerEvalCommand(program, context);
+registerAblationCommand(program, context);
 registerWeightsCommand(program, context);
 
 try {

@@ -11,6 +11,7 @@ import type { ModelConfig } from '../model/config.ts';
 import { fingerprint } from '../model/fingerprint.ts';
 import { parseSamplingDefaults, type SamplingDefaults } from '../model/sampling-defaults.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
+import type { ModelRunner } from '../model/runner.ts';
 import { Transformer } from '../model/transformer.ts';
 import type { Device } from '../tensor/device.ts';
 import { openDevice } from './devices.ts';
@@ -28,6 +29,8 @@ export interface OpenModel {
   readonly samplingDefaults: SamplingDefaults;
   readonly transformer: Transformer;
   readonly engine: Engine;
+  /** What the engine computes with: free for others only while the engine is idle. */
+  readonly runner: ModelRunner;
   readonly shards: ShardStore;
   /** Ends the engine and gives the device back. */
   close(): Promise<void>;
@@ -82,6 +85,7 @@ export async function openModel(
       samplingDefaults,
       transformer: model,
       engine,
+      runner: model,
       shards,
       close,
     };

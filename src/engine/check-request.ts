@@ -3,7 +3,7 @@ import { CallerError } from '../base/errors.ts';
 import type { GenerateRequest } from './request.ts';
 
 export function checkRequest(
-  request: GenerateRequest,
+  request: Pick<GenerateRequest, 'prompt' | 'maxTokens'>,
   model: { readonly vocabularySize: number; readonly maxLength: number },
 ): void {
   const { prompt, maxTokens } = request;

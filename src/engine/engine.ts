@@ -7,7 +7,7 @@ import { silentLogger, type Logger } from '../base/logger.ts';
 import type { ModelRunner, ResidentShard, Route } from '../model/runner.ts';
 import { buildBatch } from './batch.ts';
 import { checkRequest } from './check-request.ts';
-import type { GenerateRequest, TokenEvent } from './request.ts';
+import type { GenerateRequest, TokenEvent, TokenLogprobs } from './request.ts';
 import { logprobsOf, sampleToken } from './sampler.ts';
 import { Scheduler, type ScheduledChunk } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
@@ -213,19 +213,20 @@ export class Engine {
     const token = sampleToken(row, request.sampling, sequence.random, sequence);
     sequence.append(token);
     this.#counts.generatedTokens += 1;
-    if (request.stopTokens.includes(token)) return this.#finish(sequence, 'stop');
     const logprobs = request.logprobs === undefined ? null : logprobsOf(row, token, request.logprobs);
+    if (request.stopTokens.includes(token)) return this.#finish(sequence, 'stop', logprobs);
     sequence.events.push({ kind: 'token', token, logprobs });
     if (sequence.length >= sequence.maxLength) this.#finish(sequence, 'length');
   }
 
-  #finish(sequence: Sequence, reason: 'stop' | 'length'): void {
+  #finish(sequence: Sequence, reason: 'stop' | 'length', stopToken: TokenLogprobs | null = null): void {
     this.#scheduler.remove(sequence);
     sequence.end({
       kind: 'finish',
       reason,
       promptTokens: sequence.promptLength,
       completionTokens: sequence.generated,
+      ...(stopToken ? { stopToken } : {}),
     });
   }
 

@@ -66,4 +66,6 @@ export type TokenEvent =
       readonly reason: 'stop' | 'length';
       readonly promptTokens: number;
       readonly completionTokens: number;
+      /** The stop token that ended the answer, where `logprobs` was asked for. */
+      readonly stopToken?: TokenLogprobs;
     };

@@ -91,6 +91,8 @@ export function parseCompletionRequest(body: unknown, defaults?: Partial<Samplin
       param: 'max_tokens',
     });
   }
+  if (fields.echo === true && typeof fields.logprobs === 'number')
+    boundEchoedLogprobs(prompts, fields.logprobs);
   return {
     ...common,
     prompts,
@@ -98,6 +100,18 @@ export function parseCompletionRequest(body: unknown, defaults?: Partial<Samplin
     echo: fields.echo ?? false,
     logprobs: fields.logprobs ?? undefined,
   };
+}
+
+/** Each token has its own logarithm and those of its alternatives, itself among them. A text's tokens are its characters. */
+function boundEchoedLogprobs(prompts: readonly { readonly length: number }[], alternatives: number): void {
+  const tokens = prompts.reduce((sum, prompt) => sum + prompt.length, 0);
+  if (tokens * (2 + alternatives) <= limits.echoedLogprobs) return;
+  const most = Math.floor(limits.echoedLogprobs / (2 + alternatives));
+  throw new CallerError(
+    'invalid_request',
+    `With logprobs ${alternatives}, the echoed prompts of one request may have ${most} tokens together, these have ${tokens}: send fewer prompts at a time.`,
+    { param: 'prompt' },
+  );
 }
 
 function toPrompts(prompt: z.output<typeof completionRequestSchema>['prompt']): (string | Uint32Array)[] {

@@ -15,6 +15,8 @@ export const limits = {
   stopStrings: 4,
   stopCharacters: 256,
   topLogprobs: 20,
+  /** Logarithms in one answer that echoes and scores its prompts: it has to pass through the edge whole. */
+  echoedLogprobs: 300_000,
   identifierCharacters: 64,
   /** One server-sent event, decoded. */
   eventCharacters: 1024 * 1024,

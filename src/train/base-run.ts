@@ -1,5 +1,6 @@
 /** Training a base model from nothing: next-token prediction over texts, consultations and questions. */
 import { createHash } from 'node:crypto';
+import type { DataProblem } from '../base/data-problem.ts';
 import { createRandom } from '../base/random.ts';
 import { encodeCheckpoint } from '../model/checkpoint.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -16,9 +17,12 @@ import type { PackedDataset } from './data/packing.ts';
 import { initialBaseTensor } from './initialise.ts';
 import { openRunFolder, restoreTrainer } from './run-files.ts';
 import type { RunFolder } from './run-files.ts';
+import { estimateMemory } from './memory-estimate.ts';
+import type { MemoryEstimate } from './memory-estimate.ts';
 import { runTraining } from './run.ts';
+import type { RunEnd, TimedStep } from './run.ts';
 import { Trainer } from './trainer.ts';
-import type { StepResult } from './trainer.ts';
+import type { TrainerOptions } from './trainer.ts';
 
 export interface BaseRunRequest {
   readonly config: BaseRunConfig;
@@ -30,8 +34,12 @@ export interface BaseRunRequest {
   readonly folder: string;
   /** A state from elsewhere to go on from, when the folder has none. */
   readonly resumeFrom?: Uint8Array;
+  /** Called for each bad row of the data, which is left out; without it bad rows are an error. */
+  readonly onBadRow?: (problem: DataProblem) => void;
+  /** Called before anything is allocated or read: may throw where the run cannot fit. */
+  readonly onMemory?: (estimate: MemoryEstimate) => void;
   readonly onStart: (facts: { parts: PartSize[]; rows: number; step: number; totalSteps: number }) => void;
-  readonly onStep: (step: number, result: StepResult, validation: number | null) => void;
+  readonly onStep: (step: number, result: TimedStep, validation: number | null) => void;
   readonly signal: AbortSignal;
 }
 
@@ -41,6 +49,7 @@ export interface BaseRun {
   readonly folder: RunFolder;
   readonly run: string;
   readonly tokens: number;
+  readonly end: RunEnd;
 }
 
 /** Batches scored for one validation figure. */
@@ -49,9 +58,11 @@ const VALIDATION_BATCHES = 12;
 export async function runBase(request: BaseRunRequest): Promise<BaseRun> {
   const { config, device, tokenizer } = request;
   const model = baseModelConfig(config, tokenizer);
+  const options = baseTrainerOptions(config, model);
+  request.onMemory?.(estimateMemory(options));
   const train = await packed(request, 'train');
   const valid = await packed(request, 'valid');
-  const trainer = createBaseTrainer(device, config, model);
+  const trainer = new Trainer(device, options);
   await trainer.prepare();
   await initialise(device, trainer, model, config.seed);
   const run = runIdentity(config, request.tokenizerFiles.tokenizer);
@@ -66,7 +77,7 @@ export async function runBase(request: BaseRunRequest): Promise<BaseRun> {
   request.onStart({ parts: train.parts, rows: train.dataset.rowCount, step, totalSteps });
   const sampler = new RowSampler(train.dataset.rowCount, config.seed);
   let validation: number | null = null;
-  await runTraining(trainer, totalSteps, {
+  const end = await runTraining(trainer, totalSteps, {
     batchAt: (at) => stackRows(sampler.batch(at, config.rows).map((row) => train.dataset.row(row))),
     onStep: async (at, result) => {
       request.onStep(at, result, validation);
@@ -78,10 +89,14 @@ export async function runBase(request: BaseRunRequest): Promise<BaseRun> {
     validate: async () => {
       validation = await meanLoss(trainer, valid.dataset, config.rows);
       await folder.metric({ step: trainer.step, validation });
+      return validation;
     },
+    stop: config.stop,
+    best: folder.best,
+    history: folder.history(),
     signal: request.signal,
   });
-  return { model, trainer, folder, run, tokens: trainer.step * config.rows * config.rowLength };
+  return { model, trainer, folder, run, tokens: trainer.step * config.rows * config.rowLength, end };
 }
 
 /** config.json and model.safetensors of the trained base, F16. */
@@ -102,9 +117,9 @@ function baseModelConfig(config: BaseRunConfig, tokenizer: Tokenizer): ModelConf
   return { ...config.model, vocabularySize: tokenizer.vocabularySize, tiedHead: true, eosTokens };
 }
 
-function createBaseTrainer(device: Device, config: BaseRunConfig, model: ModelConfig): Trainer {
+function baseTrainerOptions(config: BaseRunConfig, model: ModelConfig): TrainerOptions {
   const { optimiser } = config;
-  return new Trainer(device, {
+  return {
     config: model,
     batch: { B: config.rows, T: config.rowLength },
     trainBase: true,
@@ -122,7 +137,7 @@ function createBaseTrainer(device: Device, config: BaseRunConfig, model: ModelCo
       totalSteps: optimiser.steps,
       floor: optimiser.floor,
     },
-  });
+  };
 }
 
 /** Config and tokenizer.json decide a run; its files carry this hash. */
@@ -136,7 +151,7 @@ async function packed(
   request: BaseRunRequest,
   split: 'train' | 'valid',
 ): Promise<{ dataset: PackedDataset; parts: PartSize[] }> {
-  const { config, dataDirectory, tokenizer, tokenizerFiles, folder } = request;
+  const { config, dataDirectory, tokenizer, tokenizerFiles, folder, onBadRow } = request;
   const cachePath = `${folder}-${split}.corpus`;
   const corpus = await loadCorpus({
     dataDirectory,
@@ -145,6 +160,7 @@ async function packed(
     tokenizer,
     tokenizerFiles,
     cachePath,
+    ...(onBadRow === undefined ? {} : { onBadRow }),
   });
   const dataset = packDataset(corpus, {
     rowLength: config.rowLength,

@@ -1,7 +1,6 @@
 /** What a training run is, as one JSON file: with the data it names, it says everything that decides the result. */
 import { z } from 'zod';
 import { CallerError } from '../base/errors.ts';
-import { shardVersionSchema, specialtySchema } from '../base/shard-metadata.ts';
 
 const optimiserSchema = z.strictObject({
   peakLearningRate: z.number().positive(),
@@ -15,13 +14,16 @@ const optimiserSchema = z.strictObject({
   maxGradientNorm: z.number().min(0),
 });
 
-const commonSchema = {
+/** Fields of every run that trains a network. */
+export const commonSchema = {
   seed: z.int().min(0),
   rowLength: z.int().min(8).max(8192),
   rows: z.int().min(1).max(1024),
   optimiser: optimiserSchema,
   saveEvery: z.int().min(1),
   validateEvery: z.int().min(1),
+  /** Ends the run after `patience` validations in a row that are no better than the best by more than `minDelta` nats. */
+  stop: z.strictObject({ patience: z.int().min(1), minDelta: z.number().min(0) }).optional(),
 };
 
 export const baseRunSchema = z.strictObject({
@@ -51,26 +53,6 @@ export const baseRunSchema = z.strictObject({
     }),
 });
 export type BaseRunConfig = z.output<typeof baseRunSchema>;
-
-export const shardsRunSchema = z.strictObject({
-  kind: z.literal('shards'),
-  ...commonSchema,
-  /** Specialties trained together, each in its own shard. */
-  specialties: z
-    .array(specialtySchema)
-    .min(1)
-    .refine((names) => new Set(names).size === names.length, { error: 'must differ' }),
-  version: shardVersionSchema,
-  experts: z.int().min(1).max(256),
-  rank: z.int().min(1).max(256),
-  alpha: z.number().positive().max(65_536),
-  topK: z.int().min(1).max(4),
-  /** Chances that one, two or three shards are active in a row. */
-  activeShards: z
-    .tuple([z.number().min(0), z.number().min(0), z.number().min(0)])
-    .refine((chances) => chances.some((chance) => chance > 0), { error: 'must not all be 0' }),
-});
-export type ShardsRunConfig = z.output<typeof shardsRunSchema>;
 
 /** Parses a run's JSON; all problems are reported together. */
 export function parseRunConfig<T>(text: string, schema: z.ZodType<T>, name: string): T {

@@ -22,11 +22,11 @@ export function initialBaseTensor(
   return normal(length, deviation, random);
 }
 
-/** Values of one expert tensor: B is 0 (an untrained expert changes nothing), A uniform as in LoRA, the router small. */
+/** Values of one expert tensor: B is 0 (an untrained expert changes nothing), A uniform as in LoRA, projectors too, the router small. */
 export function initialExpertTensor(name: string, shape: readonly number[], random: Random): Float32Array {
   const length = elements(shape);
   if (name.endsWith('lora_B')) return new Float32Array(length);
-  if (name.endsWith('lora_A')) {
+  if (name.endsWith('lora_A') || name.startsWith('contrast.')) {
     const bound = 1 / Math.sqrt(shape.at(-1)!);
     return Float32Array.from({ length }, () => (2 * random.uniform() - 1) * bound);
   }

@@ -1,4 +1,5 @@
 /** AdamW over an arena, with clipping by the global gradient norm; and the learning rate schedule. */
+import type { Range } from './frozen-slots.ts';
 import type { Device, Dispatch, Tensor } from '../tensor/device.ts';
 import { adamw, sumSquares } from '../tensor/optimizer-ops.ts';
 import { createTensor, elements } from '../tensor/tensors.ts';
@@ -26,8 +27,16 @@ export class AdamW {
   readonly #trained: Tensor;
   readonly #gradients: Tensor;
   readonly #decayed: number;
+  readonly #ranges: readonly Range[];
 
-  constructor(device: Device, trained: Arena, gradients: Arena, options: AdamWOptions) {
+  /** `ranges`: what is updated of the arena, by default all of it. */
+  constructor(
+    device: Device,
+    trained: Arena,
+    gradients: Arena,
+    options: AdamWOptions,
+    ranges: readonly Range[] | null = null,
+  ) {
     this.#options = options;
     this.#trained = trained.whole;
     this.#gradients = gradients.whole;
@@ -37,16 +46,19 @@ export class AdamW {
     const norms = [...trained.tensors.values()].filter((tensor) => tensor.shape.length === 1);
     const total = elements(trained.whole.shape);
     this.#decayed = norms.reduce((least, tensor) => Math.min(least, tensor.byteOffset / 4), total);
+    this.#ranges = ranges ?? [[0, total]];
   }
 
   /** The update of one step; `step` counts from 1. */
   step(step: number, learningRate: number): Dispatch[] {
-    const n = elements(this.#gradients.shape);
-    return [
-      sumSquares(this.#gradients, this.squares),
-      this.#update(step, learningRate, 0, this.#decayed, this.#options.weightDecay),
-      ...(this.#decayed < n ? [this.#update(step, learningRate, this.#decayed, n, 0)] : []),
-    ];
+    const updates = this.#ranges.flatMap(([from, to]) => {
+      const middle = Math.min(Math.max(this.#decayed, from), to);
+      return [
+        ...(from < middle ? [this.#update(step, learningRate, from, middle, this.#options.weightDecay)] : []),
+        ...(middle < to ? [this.#update(step, learningRate, middle, to, 0)] : []),
+      ];
+    });
+    return [sumSquares(this.#gradients, this.squares), ...updates];
   }
 
   #update(step: number, learningRate: number, from: number, to: number, weightDecay: number): Dispatch {

@@ -15,6 +15,8 @@ export interface RunState {
   readonly weights: Float32Array;
   readonly first: Float32Array;
   readonly second: Float32Array;
+  /** What else a step changes, as its bytes: the queues of a contrastive loss. In the exact form alone. */
+  readonly memories: ReadonlyMap<string, Uint8Array>;
 }
 
 /** Moments of a block share a scale. */
@@ -28,7 +30,7 @@ export function encodeRunState(state: RunState, form: 'exact' | 'compact'): Uint
   const metadata = { form, run: state.run, step: String(state.step) };
   if (form === 'exact') {
     const tensors = [f32('weights', state.weights), f32('first', state.first), f32('second', state.second)];
-    return writeSafetensors(tensors, metadata);
+    return writeSafetensors([...tensors, ...[...state.memories].map(u8)], metadata);
   }
   const { codes, scales } = packFirst(state.first);
   return writeSafetensors(
@@ -42,11 +44,15 @@ export function encodeRunState(state: RunState, form: 'exact' | 'compact'): Uint
   );
 }
 
-/** `runs`: the runs whose state is welcome, the run's own and perhaps one that it continues. */
+/**
+ * `runs`: the runs whose state is welcome, the run's own and perhaps one that it continues. `memorySizes`: bytes of what
+ * else an exact state has to hold.
+ */
 export async function decodeRunState(
   bytes: Uint8Array,
   runs: readonly string[],
   length: number,
+  memorySizes: ReadonlyMap<string, number> = new Map(),
 ): Promise<RunState> {
   const file = await openSafetensors(bytesSource(bytes));
   const { form, step, run = '' } = file.header.metadata;
@@ -60,10 +66,12 @@ export async function decodeRunState(
       `The resume file belongs to the run ${run.slice(0, 64) || 'of no name'}: use the config it was made with, name that run as "continues" in a config of the same model, or start without it.`,
     );
   }
-  checkLayout(file.header, length);
+  checkLayout(file.header, length, memorySizes);
   const weights = await file.tensor('weights');
-  const base = { step: Number(step), run, weights };
+  const memories = new Map<string, Uint8Array>();
+  const base = { step: Number(step), run, weights, memories };
   if (form === 'exact') {
+    for (const name of memorySizes.keys()) memories.set(name, await file.bytes(name));
     return { ...base, first: await file.tensor('first'), second: await file.tensor('second') };
   }
   const first = unpackFirst(await file.bytes('first'), await file.tensor('first.scales'));
@@ -71,10 +79,19 @@ export async function decodeRunState(
 }
 
 /** Each form has its tensors in their types and lengths: a moment cut short would go on as another run in silence. */
-function checkLayout({ metadata, tensors }: SafetensorsHeader, length: number): void {
+function checkLayout(
+  { metadata, tensors }: SafetensorsHeader,
+  length: number,
+  memorySizes: ReadonlyMap<string, number>,
+): void {
   const expected =
     metadata['form'] === 'exact'
-      ? [`weights F32 ${length}`, `first F32 ${length}`, `second F32 ${length}`]
+      ? [
+          `weights F32 ${length}`,
+          `first F32 ${length}`,
+          `second F32 ${length}`,
+          ...[...memorySizes].map(([name, bytes]) => `${name} U8 ${bytes}`),
+        ]
       : [
           `weights F16 ${length}`,
           `first U8 ${length}`,
@@ -91,6 +108,10 @@ function checkLayout({ metadata, tensors }: SafetensorsHeader, length: number): 
 
 function f32(name: string, values: Float32Array): TensorToWrite {
   return { name, type: 'F32', shape: [values.length], values };
+}
+
+function u8([name, values]: readonly [string, Uint8Array]): TensorToWrite {
+  return { name, type: 'U8', shape: [values.length], values };
 }
 
 function packFirst(values: Float32Array): { codes: Uint8Array; scales: Float32Array } {

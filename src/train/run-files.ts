@@ -1,21 +1,29 @@
-/** A run's folder: metrics as JSON lines, the exact state, and whole-file writes that a crash cannot tear. */
-import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+/** A run's folder: metrics as JSON lines, the exact state, and where asked for the weights of the best validation. */
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CallerError } from '../base/errors.ts';
 import type { Device } from '../tensor/device.ts';
-import { readTensor, writeTensor } from '../tensor/tensors.ts';
+import { elements, readTensor, writeTensor } from '../tensor/tensors.ts';
+import { resumeMetrics } from './metrics-file.ts';
+import type { RunHistory } from './metrics-file.ts';
 import { decodeRunState, encodeRunState } from './resume-file.ts';
+import type { BestWeights } from './run.ts';
 import type { Trainer } from './trainer.ts';
+import { writeWhole } from './write-whole.ts';
 
 export interface RunFolder {
   readonly path: string;
   metric(values: Readonly<Record<string, unknown>>): Promise<void>;
   save(): Promise<void>;
-  /** Step that the run goes on from, 0 when there is nothing to resume. */
+  /** Step that the run goes on from, 0 when there is nothing to resume. Metrics of steps after it are removed. */
   resume(): Promise<number>;
+  /** What `resume` has found of the steps before. */
+  history(): RunHistory;
+  readonly best: BestWeights;
 }
 
 const STATE = 'state.safetensors';
+const BEST = 'best.safetensors';
 
 /** `run` identifies config and data; a state of another run is refused. */
 export async function openRunFolder(
@@ -25,17 +33,26 @@ export async function openRunFolder(
   trainer: Trainer,
 ): Promise<RunFolder> {
   await mkdir(path, { recursive: true });
+  const metrics = join(path, 'metrics.jsonl');
+  let history: RunHistory = { losses: [], validations: [] };
+  const save = async (name: string): Promise<void> => {
+    await writeWhole(join(path, name), await encodeTrainer(device, trainer, run, 'exact'));
+  };
+  const restore = async (name: string): Promise<void> => {
+    const bytes = await readState(join(path, name));
+    if (bytes) await restoreTrainer(device, trainer, [run], bytes);
+  };
   return {
     path,
-    metric: (values) => appendFile(join(path, 'metrics.jsonl'), `${JSON.stringify(values)}\n`),
-    async save() {
-      await writeWhole(join(path, STATE), await encodeTrainer(device, trainer, run, 'exact'));
-    },
+    metric: (values) => appendFile(metrics, `${JSON.stringify(values)}\n`),
+    save: () => save(STATE),
     async resume() {
-      const bytes = await readState(join(path, STATE));
-      if (bytes) await restoreTrainer(device, trainer, [run], bytes);
+      await restore(STATE);
+      history = await resumeMetrics(metrics, trainer.step);
       return trainer.step;
     },
+    history: () => history,
+    best: { keep: () => save(BEST), restore: () => restore(BEST) },
   };
 }
 
@@ -60,7 +77,11 @@ export async function encodeTrainer(
   const weights = await readTensor(device, trainer.network.trained.whole);
   const first = await readTensor(device, trainer.optimizer.first);
   const second = await readTensor(device, trainer.optimizer.second);
-  return encodeRunState({ run, step: trainer.step, weights, first, second }, form);
+  const memories = new Map<string, Uint8Array>();
+  for (const [name, { buffer, byteOffset, shape }] of trainer.network.memories()) {
+    memories.set(name, new Uint8Array(await device.read(buffer, byteOffset, elements(shape) * 4)));
+  }
+  return encodeRunState({ run, step: trainer.step, weights, first, second, memories }, form);
 }
 
 export async function restoreTrainer(
@@ -70,15 +91,16 @@ export async function restoreTrainer(
   bytes: Uint8Array,
 ): Promise<void> {
   const { whole } = trainer.network.trained;
-  const state = await decodeRunState(bytes, runs, whole.shape[0]!);
+  const memories = trainer.network.memories();
+  const sizes = new Map([...memories].map(([name, { shape }]) => [name, elements(shape) * 4]));
+  const state = await decodeRunState(bytes, runs, whole.shape[0]!, sizes);
   await writeTensor(device, whole, state.weights);
   await writeTensor(device, trainer.optimizer.first, state.first);
   await writeTensor(device, trainer.optimizer.second, state.second);
+  for (const [name, { buffer, byteOffset }] of memories) {
+    await device.write(buffer, byteOffset, state.memories.get(name)!);
+  }
   trainer.step = state.step;
 }
 
-export async function writeWhole(path: string, bytes: Uint8Array | string): Promise<void> {
-  const partial = `${path}.partial`;
-  await writeFile(partial, bytes);
-  await rename(partial, path);
-}
+export { writeWhole };

@@ -4,17 +4,18 @@
  */
 import { invariant } from '../base/invariant.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
-import { ADAPTED, expertNames } from '../model/parameters.ts';
 import type { ShardFile } from '../model/shard-file.ts';
 import { NONE } from '../tensor/device.ts';
 import type { Device } from '../tensor/device.ts';
-import { writeTensor } from '../tensor/tensors.ts';
 import { stackRows } from './batches.ts';
 import type { PackedRow } from './data/packing.ts';
 import { TrainingNetwork } from './network/network.ts';
 import { batchRoutes, poolShape } from './shard-routes.ts';
 import type { ActiveShards, ShardPool } from './shard-routes.ts';
 import { scoreBatch } from './trainer.ts';
+import type { BatchRoutes } from './trainer.ts';
+import { NO_SHARDS } from './tune-pool.ts';
+import { loadBase, loadShards } from './tune-weights.ts';
 
 export interface ScoringWindow {
   readonly ids: readonly number[];
@@ -27,58 +28,44 @@ export interface ScorerOptions {
   readonly rowLength: number;
 }
 
-/** The base alone. */
-export const NO_SHARDS: ActiveShards = { shards: [], priors: [] };
-
 export class Scorer {
   readonly #device: Device;
   readonly #network: TrainingNetwork;
-  readonly #pool: ShardPool;
-  readonly #options: ScorerOptions;
-  readonly #rank: number;
+  readonly #pool: ShardPool | null;
 
-  private constructor(
-    device: Device,
-    network: TrainingNetwork,
-    pool: ShardPool,
-    rank: number,
-    options: ScorerOptions,
-  ) {
+  private constructor(device: Device, network: TrainingNetwork, pool: ShardPool | null) {
     this.#device = device;
     this.#network = network;
     this.#pool = pool;
-    this.#rank = rank;
-    this.#options = options;
   }
 
-  /** The shards must agree in experts, rank and top-k, as those of one run do. */
+  /**
+   * From files: a checkpoint, and shards that agree in experts, rank and top-k, as those of one run do. Without shards the
+   * base alone is scored.
+   */
   static async create(
     device: Device,
     checkpoint: Checkpoint,
     shards: readonly ShardFile[],
     options: ScorerOptions,
   ): Promise<Scorer> {
-    const first = shards[0];
-    invariant(first, 'a scorer needs a shard');
-    const { rank, topK } = first.metadata;
-    const pool = { shards: shards.length, experts: first.experts, topK };
-    for (const { metadata, experts } of shards) {
-      const same = metadata.rank === rank && metadata.topK === topK && experts === pool.experts;
-      invariant(same, 'shards of one scorer agree in experts, rank and top-k');
-    }
     const { rows: B, rowLength: T } = options;
+    const pool = shards.length > 0 ? poolOf(shards) : null;
     const network = new TrainingNetwork(device, {
       config: checkpoint.config,
       batch: { B, T },
-      trainBase: false,
-      experts: poolShape(pool, rank, B),
+      trainBase: pool === null,
+      experts: pool && poolShape(pool, shards[0]!.metadata.rank, B),
     });
     await network.prepare();
-    for (const [name, tensor] of network.frozen?.tensors ?? []) {
-      await writeTensor(device, tensor, await checkpoint.tensor(name));
-    }
-    await loadShards(device, network, shards);
-    return new Scorer(device, network, pool, rank, options);
+    await loadBase(device, network, checkpoint);
+    if (pool) await loadShards(device, network, shards);
+    return new Scorer(device, network, pool);
+  }
+
+  /** A network as it is being trained, whatever the method; allocates nothing. `pool`: null where the base is trained. */
+  static of(device: Device, network: TrainingNetwork, pool: ShardPool | null): Scorer {
+    return new Scorer(device, network, pool);
   }
 
   /** Minus the summed natural log-probability of each window's marked tokens, with these shards active. */
@@ -87,22 +74,16 @@ export class Scorer {
     active: readonly ActiveShards[],
     onProgress: (done: number) => void = () => {},
   ): Promise<number[]> {
-    const { rows: B, rowLength: T } = this.#options;
+    const { B, T } = this.#network.options.batch;
     const rows = packWindows(windows, active, T);
     const sums = windows.map(() => 0);
-    const shape = poolShape(this.#pool, this.#rank, B);
     let done = 0;
     for (let from = 0; from < rows.length; from += B) {
       const part = rows.slice(from, from + B);
       const full = Array.from({ length: B }, (_, row) => part[row] ?? part[0]!);
-      const routes = batchRoutes(
-        full.map((row) => row.active),
-        T,
-        this.#pool,
-        shape,
-      );
-      const batch = { ...stackRows(full.map((row) => layOut(row, windows, T))), routes };
-      const losses = await scoreBatch(this.#device, this.#network, batch);
+      const batch = stackRows(full.map((row) => layOut(row, windows, T)));
+      const routes = this.#routes(full.map((row) => row.active));
+      const losses = await scoreBatch(this.#device, this.#network, { ...batch, ...routes });
       for (const [index, row] of part.entries()) {
         for (const { window, at } of row.places) {
           const length = windows[window]!.ids.length;
@@ -116,6 +97,24 @@ export class Scorer {
     }
     return sums;
   }
+
+  #routes(active: readonly ActiveShards[]): { routes?: BatchRoutes } {
+    const { batch, experts } = this.#network.options;
+    if (this.#pool && experts) return { routes: batchRoutes(active, batch.T, this.#pool, experts) };
+    const isBase = active.every(({ shards }) => shards.length === 0);
+    invariant(isBase, 'a scorer without shards has none to make active');
+    return {};
+  }
+}
+
+function poolOf(shards: readonly ShardFile[]): ShardPool {
+  const { experts, metadata } = shards[0]!;
+  for (const other of shards) {
+    const { rank, topK } = other.metadata;
+    const same = rank === metadata.rank && topK === metadata.topK && other.experts === experts;
+    invariant(same, 'shards of one scorer agree in experts, rank and top-k');
+  }
+  return { shards: shards.length, experts, topK: metadata.topK };
 }
 
 interface WindowRow {
@@ -163,34 +162,4 @@ function layOut(row: WindowRow, windows: readonly ScoringWindow[], T: number): P
     }
   }
   return { tokens, targets, positions, starts };
-}
-
-async function loadShards(
-  device: Device,
-  network: TrainingNetwork,
-  shards: readonly ShardFile[],
-): Promise<void> {
-  for (let layer = 0; layer < (shards[0]?.layers.length ?? 0); layer++) {
-    const names = expertNames(layer);
-    await load(names.router, (shard) => shard.layers[layer]?.router);
-    for (const linear of ADAPTED) {
-      await load(names.a(linear), (shard) => shard.layers[layer]?.linears[linear]?.A);
-      await load(names.b(linear), (shard) => shard.layers[layer]?.linears[linear]?.B);
-    }
-  }
-  const scales = shards.flatMap(({ experts, metadata }) =>
-    Array.from({ length: experts }, () => metadata.alpha / metadata.rank),
-  );
-  if (network.scales) await writeTensor(device, network.scales, new Float32Array(scales));
-
-  async function load(name: string, values: (shard: ShardFile) => Float32Array | undefined): Promise<void> {
-    const tensor = network.trained.tensors.get(name);
-    invariant(tensor, `no tensor ${name}`);
-    for (const [index, shard] of shards.entries()) {
-      const part = values(shard);
-      if (!part) continue;
-      const byteOffset = tensor.byteOffset + index * part.byteLength;
-      await writeTensor(device, { ...tensor, byteOffset, shape: [part.length] }, part);
-    }
-  }
 }

@@ -28,6 +28,7 @@ export function poolShape(pool: ShardPool, rank: number, rows: number): ExpertPo
   const most = Math.min(MAX_ACTIVE_SHARDS, pool.shards);
   return {
     slots: pool.shards * pool.experts,
+    shardExperts: pool.experts,
     rank,
     topK: pool.topK,
     maxExperts: most * pool.experts,

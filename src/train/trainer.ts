@@ -2,12 +2,16 @@
 import { InternalError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
 import { NONE } from '../tensor/device.ts';
-import type { Device, Tensor } from '../tensor/device.ts';
+import type { Device, Dispatch, Tensor } from '../tensor/device.ts';
 import { elements, readTensor, writeTensor } from '../tensor/tensors.ts';
+import { clearFrozen, trainedRanges } from './frozen-slots.ts';
+import type { Range } from './frozen-slots.ts';
 import { TrainingNetwork } from './network/network.ts';
 import type { BatchTensors, NetworkOptions } from './network/context.ts';
 import { AdamW, learningRate } from './optimizer.ts';
 import type { AdamWOptions, Schedule } from './optimizer.ts';
+import { loadRouting, readRoutingLosses } from './routing-step.ts';
+import type { RoutingLosses } from './routing-step.ts';
 
 /** One batch as plain arrays, N = B·T. `targets` NONE: no loss there. */
 export interface Batch {
@@ -17,6 +21,12 @@ export interface Batch {
   /** Index in the row of the first token of the token's document. */
   readonly starts: Uint32Array;
   readonly routes?: BatchRoutes;
+  /** Number of each row's specialty; needed for a contrastive loss. */
+  readonly specialties?: readonly number[];
+  /** Tokens that are anchors of the contrastive loss, NONE at the end where there are too few. */
+  readonly anchors?: Uint32Array;
+  /** 32 bits of chance for the step's jitter. */
+  readonly noise?: number;
 }
 
 export interface BatchRoutes {
@@ -30,7 +40,7 @@ export interface BatchRoutes {
   readonly topK: Uint32Array;
 }
 
-export interface StepResult {
+export interface StepResult extends RoutingLosses {
   /** Mean negative log-likelihood over the tokens with a target, nats. */
   readonly loss: number;
   readonly tokens: number;
@@ -41,6 +51,8 @@ export interface StepResult {
 export interface TrainerOptions extends NetworkOptions {
   readonly adamw: AdamWOptions;
   readonly schedule: Schedule;
+  /** Expert slots from this one on are frozen; by default none is. */
+  readonly trainedSlots?: number;
 }
 
 export class Trainer {
@@ -48,6 +60,9 @@ export class Trainer {
   readonly optimizer: AdamW;
   readonly #device: Device;
   readonly #options: TrainerOptions;
+  /** What of the trained arena changes. */
+  readonly #ranges: readonly Range[] | null;
+  readonly #clearFrozen: readonly Dispatch[];
   /** Steps done. */
   step = 0;
 
@@ -55,7 +70,22 @@ export class Trainer {
     this.#device = device;
     this.#options = options;
     this.network = new TrainingNetwork(device, options);
-    this.optimizer = new AdamW(device, this.network.trained, this.network.gradients, options.adamw);
+    const { trained, gradients } = this.network;
+    const { trainedSlots } = options;
+    const isPartial = trainedSlots !== undefined && trainedSlots < (options.experts?.slots ?? 0);
+    this.#ranges = isPartial ? trainedRanges(trained, trainedSlots) : null;
+    this.#clearFrozen = isPartial ? clearFrozen(gradients, trainedSlots) : [];
+    this.optimizer = new AdamW(device, trained, gradients, options.adamw, this.#ranges);
+  }
+
+  /** Parameters of the model that training changes, and those that only serve the contrastive loss. */
+  get parameters(): { readonly trained: number; readonly auxiliary: number } {
+    const count = { trained: 0, auxiliary: 0 };
+    for (const [index, [name, { shape }]] of [...this.network.trained.tensors].entries()) {
+      const [from, to] = this.#ranges?.[index] ?? [0, elements(shape)];
+      count[name.startsWith('contrast.') ? 'auxiliary' : 'trained'] += to - from;
+    }
+    return count;
   }
 
   async prepare(): Promise<void> {
@@ -66,11 +96,13 @@ export class Trainer {
   async train(batch: Batch): Promise<StepResult> {
     const tokens = await loadBatch(this.#device, this.network.batch, batch);
     const rate = learningRate(this.#options.schedule, this.step + 1);
-    const { forward, lossOnly, backward } = this.network;
+    const phase = await loadRouting(this.#device, this.network, batch, this.step);
+    const { trainingForward, lossOnly, backward } = this.network;
     await this.#device.submit([
-      ...forward,
+      ...trainingForward,
       ...lossOnly,
-      ...backward,
+      ...backward[phase],
+      ...this.#clearFrozen,
       ...this.optimizer.step(this.step + 1, rate),
     ]);
     const loss = sum(await readTensor(this.#device, this.network.loss));
@@ -79,10 +111,11 @@ export class Trainer {
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
       throw new InternalError(
         'loss_not_finite',
-        `loss ${loss}, gradient norm ${norm} at step ${this.step}: lower the learning rate`,
+        `The loss of step ${this.step} is ${loss}, its gradient norm ${norm}`,
       );
     }
-    return { loss, tokens, gradientNorm: norm, learningRate: rate };
+    const routing = await readRoutingLosses(this.#device, this.network);
+    return { loss, tokens, gradientNorm: norm, learningRate: rate, ...routing };
   }
 
   /** Negative log-likelihood of each target in nats, 0 where there is none. Changes no weight. */

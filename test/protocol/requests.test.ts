@@ -212,6 +212,11 @@ describe('parseCompletionRequest', () => {
     ['several prompts in a stream', { prompt: ['a', 'b'], stream: true }, 'prompt'],
     ['max_tokens 0 without echo', { max_tokens: 0 }, 'max_tokens'],
     ['logprobs as a flag', { logprobs: true }, 'logprobs'],
+    [
+      'echoed logprobs that no answer could hold',
+      { prompt: Array.from({ length: 10 }, () => '心'.repeat(10_001)), echo: true, logprobs: 1 },
+      'prompt',
+    ],
     ['best_of', { best_of: 2 }, 'best_of'],
     ['a suffix', { suffix: 'x' }, 'suffix'],
   ])('refuses %s', (_title, change, param) => {

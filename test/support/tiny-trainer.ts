@@ -10,6 +10,8 @@ import { stackRows } from '../../src/train/batches.ts';
 import { NO_TARGET, type PackedRow } from '../../src/train/data/packing.ts';
 import type { AdamWOptions, Schedule } from '../../src/train/optimizer.ts';
 import { batchRoutes, poolShape, type ActiveShards, type ShardPool } from '../../src/train/shard-routes.ts';
+import type { RoutingOptions } from '../../src/train/network/context.ts';
+import { drawAnchors } from '../../src/train/tune-batches.ts';
 import { Trainer, type Batch } from '../../src/train/trainer.ts';
 import { tinyModel, type TinyModel } from './tiny-model.ts';
 
@@ -28,6 +30,13 @@ export interface TrainerChoices {
   readonly rowLength?: number;
   readonly adamw?: Partial<AdamWOptions>;
   readonly schedule?: Partial<Schedule>;
+}
+
+export interface ExpertChoices extends TrainerChoices {
+  readonly pool?: ShardPool;
+  readonly seed?: number;
+  readonly routing?: RoutingOptions;
+  readonly trainedSlots?: number;
 }
 
 export function smallModel(sizes: Partial<ModelConfig> = {}): Promise<TinyModel> {
@@ -60,11 +69,13 @@ export async function baseTrainer(
 export async function expertTrainer(
   device: Device,
   model: TinyModel,
-  choices: TrainerChoices & { readonly pool?: ShardPool; readonly seed?: number } = {},
+  choices: ExpertChoices = {},
 ): Promise<Trainer> {
   const { rows = ROWS, pool = POOL, seed = 5 } = choices;
   const experts = poolShape(pool, RANK, rows);
-  const trainer = new Trainer(device, { ...common(model, choices), trainBase: false, experts });
+  const { routing, trainedSlots = experts.slots } = choices;
+  const options = { ...common(model, choices), trainBase: false, experts, trainedSlots };
+  const trainer = new Trainer(device, routing ? { ...options, routing } : options);
   const { trained, frozen, scales } = trainer.network;
   await trainer.prepare();
   await fillArena(device, frozen!, model.tensors);
@@ -155,4 +166,15 @@ export function withShards(
 ): Batch {
   const shape = poolShape(pool, RANK, rows.length);
   return { ...batch, routes: batchRoutes(rows, rowLength, pool, shape) };
+}
+
+/** The batch with anchors of a contrastive loss, noise, and specialties of its rows. */
+export function withAnchors(
+  batch: Batch,
+  count: number,
+  seed: number,
+  specialties: readonly number[] = [0, 1, 0],
+): Batch {
+  const random = createRandom(seed);
+  return { ...batch, anchors: drawAnchors(batch.targets, count, random), noise: seed * 977, specialties };
 }

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { CallerError } from '../../src/base/errors.ts';
-import { baseRunSchema, parseRunConfig, shardsRunSchema } from '../../src/train/config.ts';
+import { baseRunSchema, parseRunConfig } from '../../src/train/config.ts';
+import { tuneRunSchema } from '../../src/train/tune-config.ts';
 
 const read = (path: string): string =>
   readFileSync(new URL(`../../weights/${path}`, import.meta.url), 'utf8');
 const baseText = read('base/run.json');
-const shardsText = read('shards/run.v1.json');
+const tuneText = read('shards/run.v1.json');
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
@@ -41,14 +42,35 @@ function refusal(parse: () => unknown): CallerError {
 
 const refuseBase = (changes: Readonly<Record<string, unknown>>): CallerError =>
   refusal(() => parseRunConfig(changed(baseText, changes), baseRunSchema, 'run.json'));
-const refuseShards = (changes: Readonly<Record<string, unknown>>): CallerError =>
-  refusal(() => parseRunConfig(changed(shardsText, changes), shardsRunSchema, 'run.json'));
+const refuseTune = (changes: Readonly<Record<string, unknown>>): CallerError =>
+  refusal(() => parseRunConfig(changed(tuneText, changes), tuneRunSchema, 'run.json'));
+
+const contrast = {
+  variant: 'queue',
+  temperature: 0.1,
+  weight: 0.1,
+  queueSize: 8,
+  dimensions: 4,
+  anchors: 16,
+  warmupSteps: 0,
+};
+const shared = {
+  kind: 'experts',
+  pool: 'shared',
+  experts: 2,
+  rank: 2,
+  alpha: 4,
+  topK: 2,
+  balance: 0,
+  zLoss: 0,
+  jitter: 0,
+};
 
 describe('the JSON of a training run', () => {
   test('the shipped runs are read as they stand', () => {
     expect(parseRunConfig(baseText, baseRunSchema, 'run.json')).toEqual(JSON.parse(baseText));
     for (const path of ['shards/run.v1.json', 'shards/run.cardiovascular.v2.json']) {
-      expect(parseRunConfig(read(path), shardsRunSchema, path)).toEqual(JSON.parse(read(path)));
+      expect(parseRunConfig(read(path), tuneRunSchema, path)).toEqual(JSON.parse(read(path)));
     }
   });
 
@@ -79,7 +101,7 @@ describe('the JSON of a training run', () => {
   test('text that is not JSON, and a run of the other kind', () => {
     const broken = refusal(() => parseRunConfig(baseText.slice(0, -5), baseRunSchema, 'run.json'));
     expect(broken).toMatchObject({ code: 'invalid_run_config', message: 'run.json is not JSON.' });
-    const other = refusal(() => parseRunConfig(shardsText, baseRunSchema, 'run.json'));
+    const other = refusal(() => parseRunConfig(tuneText, baseRunSchema, 'run.json'));
     expect(other.message).toContain('kind: ');
   });
 
@@ -102,12 +124,33 @@ describe('the JSON of a training run', () => {
     ['no specialty', { specialties: [] }, 'specialties'],
     ['a specialty twice', { specialties: ['tcm', 'tcm'] }, 'specialties'],
     ['a specialty that is a path', { specialties: ['../tcm'] }, 'specialties.0'],
+    ['a specialty both trained and frozen', { frozen: ['tcm'] }, 'frozen'],
+    ['frozen shards in a shared pool', { frozen: ['x'], method: shared }, 'frozen'],
     ['a version that is a path', { version: '../v1' }, 'version'],
-    ['more experts a token than a route may mix', { topK: 5 }, 'topK'],
-    ['no chance of any shard', { activeShards: [0, 0, 0] }, 'activeShards'],
-    ['two chances', { activeShards: [0.5, 0.5] }, 'activeShards'],
-    ['an alpha that no shard file takes', { alpha: 1e6 }, 'alpha'],
-  ])('a shards run with %s is refused', (_title, changes, path) => {
-    expect(refuseShards(changes).message).toContain(`${path}: `);
+    ['an unknown method', { 'method.kind': 'prompt' }, 'method.kind'],
+    ['an unknown pool', { 'method.pool': 'none' }, 'method.pool'],
+    ['more experts a token than a route may mix', { 'method.topK': 5 }, 'method.topK'],
+    ['more experts a token than a shared pool has', { method: { ...shared, topK: 3 } }, 'method.topK'],
+    ['no chance of any shard', { 'method.activeShards': [0, 0, 0] }, 'method.activeShards'],
+    ['two chances', { 'method.activeShards': [0.5, 0.5] }, 'method.activeShards'],
+    ['an alpha that no shard file takes', { 'method.alpha': 1e6 }, 'method.alpha'],
+    [
+      'a temperature of zero',
+      { 'method.contrast': { ...contrast, temperature: 0 } },
+      'method.contrast.temperature',
+    ],
+    ['a queue of nothing', { 'method.contrast': { ...contrast, queueSize: 0 } }, 'method.contrast.queueSize'],
+    [
+      'an unknown contrast',
+      { 'method.contrast': { ...contrast, variant: 'magic' } },
+      'method.contrast.variant',
+    ],
+    [
+      'routing told apart where no specialties share a pool',
+      { 'method.contrast': { ...contrast, variant: 'routing' } },
+      'method.contrast.variant',
+    ],
+  ])('a tune run with %s is refused', (_title, changes, path) => {
+    expect(refuseTune(changes).message).toContain(`${path}: `);
   });
 });

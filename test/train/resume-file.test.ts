@@ -122,6 +122,7 @@ function wideState(length = 1000): RunState {
     weights: Float32Array.from({ length }, () => sign() * magnitude(-3, 1)),
     first: Float32Array.from({ length }, (_, i) => (silent(i) ? 0 : sign() * magnitude(-9, -1))),
     second: Float32Array.from({ length }, (_, i) => (silent(i) ? 0 : magnitude(-19, -0.1))),
+    memories: new Map(),
   };
 }
 

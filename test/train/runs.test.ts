@@ -10,10 +10,11 @@ import { fingerprint } from '../../src/model/fingerprint.ts';
 import { readShardFile } from '../../src/model/shard-file.ts';
 import { createWasmDevice } from '../../src/tensor/wasm/node.ts';
 import { exportBase, runBase, type BaseRunRequest } from '../../src/train/base-run.ts';
-import { baseRunSchema, shardsRunSchema } from '../../src/train/config.ts';
+import { baseRunSchema } from '../../src/train/config.ts';
 import { encodeTrainer } from '../../src/train/run-files.ts';
-import { exportShards } from '../../src/train/shard-export.ts';
-import { runShards, type ShardsRunRequest } from '../../src/train/shards-run.ts';
+import { tuneRunSchema } from '../../src/train/tune-config.ts';
+import { exportTuned } from '../../src/train/tune-export.ts';
+import { runTune, type TuneRunRequest } from '../../src/train/tune-run.ts';
 import { byteTokenizer, byteVocabulary } from '../support/byte-tokenizer.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'runs-'));
@@ -75,17 +76,25 @@ const baseConfig = baseRunSchema.parse({
     maxPositions: 64,
   },
 });
-const shardsConfig = shardsRunSchema.parse({
-  kind: 'shards',
+const shardsConfig = tuneRunSchema.parse({
+  kind: 'tune',
   ...common,
   optimiser: { ...optimiser, weightDecay: 0 },
   specialties: ['neurology', 'tcm'],
   version: 'v1',
-  experts: 4,
-  rank: 2,
-  alpha: 4,
-  topK: 2,
-  activeShards: [1, 1, 0],
+  routingEvery: 4,
+  method: {
+    kind: 'experts',
+    pool: 'by-specialty',
+    experts: 4,
+    rank: 2,
+    alpha: 4,
+    topK: 2,
+    activeShards: [1, 1, 0],
+    balance: 0,
+    zLoss: 0,
+    jitter: 0,
+  },
 });
 
 const { tokenizer } = byteTokenizer();
@@ -131,14 +140,14 @@ async function trainShards(
   checkpoint: Checkpoint,
   folder: string,
   stopAfter: number,
-  changes: Partial<ShardsRunRequest> = {},
+  changes: Partial<TuneRunRequest> = {},
 ) {
   const device = await createWasmDevice({ threads: 1, bankBytes: 64 << 20 });
   try {
     const baseFingerprint = await fingerprint(checkpoint);
     const { losses, onStep, signal } = watch(stopAfter);
     const rows: Record<string, number> = {};
-    const run = await runShards({
+    const run = await runTune({
       config: shardsConfig,
       device,
       checkpoint,
@@ -151,7 +160,7 @@ async function trainShards(
       ...changes,
     });
     const origin = { baseFingerprint, created: new Date(0), run: run.run, licence: 'Apache-2.0' };
-    const files = await exportShards(device, run.trainer, checkpoint.config, shardsConfig, origin);
+    const files = await exportTuned(device, run, origin);
     return { losses, files, rows, run: run.run };
   } finally {
     await device.dispose();
@@ -213,7 +222,8 @@ describe('a run', () => {
     expect(new Map([...first.losses, ...second.losses])).toEqual(straight.losses);
     expect(second.files).toEqual(straight.files);
     const baseFingerprint = await fingerprint(checkpoint);
-    for (const [specialty, bytes] of straight.files) {
+    for (const specialty of shardsConfig.specialties) {
+      const bytes = straight.files.get(`${specialty}/v1.safetensors`)!;
       const file = await readShardFile(bytes, { config: checkpoint.config, baseFingerprint });
       expect(file.metadata).toMatchObject({ specialty, version: 'v1', rank: 2, alpha: 4, topK: 2 });
       expect(file.metadata.trainingRun).toBe(straight.run);
@@ -223,7 +233,9 @@ describe('a run', () => {
       const other = readShardFile(bytes, { baseFingerprint: '0'.repeat(64) });
       await expect(other).rejects.toMatchObject({ code: 'shard_other_base' });
     }
-    expect(straight.files.get('tcm')).not.toEqual(straight.files.get('neurology'));
+    expect(straight.files.get('tcm/v1.safetensors')).not.toEqual(
+      straight.files.get('neurology/v1.safetensors'),
+    );
   });
 
   test('of a specialty without rows is refused before anything is trained', async () => {

@@ -8,7 +8,6 @@ import { createReferenceDevice } from '../../src/tensor/reference/reference-devi
 import { readTensor } from '../../src/tensor/tensors.ts';
 import { createWasmDevice } from '../../src/tensor/wasm/node.ts';
 import { stackRows } from '../../src/train/batches.ts';
-import { runTraining } from '../../src/train/run.ts';
 import type { ActiveShards } from '../../src/train/shard-routes.ts';
 import type { Batch, Trainer } from '../../src/train/trainer.ts';
 import {
@@ -213,50 +212,4 @@ describe('a loss that is no number', () => {
     expect(error).toMatchObject({ code: 'loss_not_finite' });
     await device.dispose();
   });
-
-  test('is never saved', async () => {
-    const trainer = await baseTrainer(await reference(), await smallModel(), diverging);
-    const saved: number[] = [];
-    const run = runTraining(trainer, 10, {
-      batchAt: (step) => randomBatch(step),
-      onStep: () => {},
-      saveEvery: 1,
-      save: async () => void saved.push(trainer.step),
-      validateEvery: 100,
-      validate: async () => {},
-      signal: new AbortController().signal,
-    });
-    await expect(run).rejects.toMatchObject({ code: 'loss_not_finite' });
-    expect(saved).toEqual([1]);
-  });
-});
-
-test('the loop saves and validates in time, and at its end also where it is aborted', async () => {
-  const trainer = await baseTrainer(await reference(), await smallModel());
-  const abort = new AbortController();
-  const events: string[] = [];
-  await runTraining(trainer, 100, {
-    batchAt: (step) => randomBatch(step),
-    onStep: (step) => {
-      events.push(`step ${step}`);
-      if (step === 5) abort.abort();
-    },
-    saveEvery: 2,
-    save: async () => void events.push(`save ${trainer.step}`),
-    validateEvery: 3,
-    validate: async () => void events.push(`validate ${trainer.step}`),
-    signal: abort.signal,
-  });
-  expect(events).toEqual([
-    'step 1',
-    'step 2',
-    'save 2',
-    'step 3',
-    'validate 3',
-    'step 4',
-    'save 4',
-    'step 5',
-    'validate 5',
-    'save 5',
-  ]);
 });

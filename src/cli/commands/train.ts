@@ -1,43 +1,18 @@
-/** `sparsedoctor train …`: a run from its JSON, with a progress bar, resumable at any moment. */
-import { mkdir, readFile } from 'node:fs/promises';
+/** `sparsedoctor train …`: runs from their JSON, resumable at any moment, and the tokenizer. */
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { SingleBar, Presets } from 'cli-progress';
 import type { Command } from 'commander';
-import { openCheckpoint } from '../../model/checkpoint.ts';
-import { fingerprint } from '../../model/fingerprint.ts';
-import { exportBase, runBase } from '../../train/base-run.ts';
-import { baseRunSchema, parseRunConfig, shardsRunSchema } from '../../train/config.ts';
-import { encodeTrainer, writeWhole } from '../../train/run-files.ts';
-import { exportShards } from '../../train/shard-export.ts';
-import { runShards } from '../../train/shards-run.ts';
 import { readTokenizerTexts } from '../../train/tokenizer/tokenizer-texts.ts';
 import { trainTokenizer } from '../../train/tokenizer/train-tokenizer.ts';
-import type { StepResult } from '../../train/trainer.ts';
-import type { Device } from '../../tensor/device.ts';
-import { createWasmDevice } from '../../tensor/wasm/node.ts';
-import { directorySource } from '../directory-source.ts';
-import { openTokenizer } from '../files.ts';
+import { writeWhole } from '../../train/write-whole.ts';
+import { tell } from '../training-session.ts';
+import { registerTrainBaseCommand } from './train-base.ts';
 import { registerTrainRouterCommand } from './train-router.ts';
-
-interface TrainOptions {
-  readonly data: string;
-  readonly folder: string;
-  readonly threads: string;
-  readonly out: string;
-}
+import { registerTrainTuneCommand } from './train-tune.ts';
 
 export function registerTrainCommand(program: Command): void {
   const train = program.command('train').description('train a base, expert shards or the router');
-  train
-    .command('base')
-    .description('train a base model; goes on where the folder left off')
-    .argument('<run>', 'JSON file of the run')
-    .requiredOption('--data <directory>', 'folder with pretrain/, sft/ and mcq/')
-    .option('--folder <directory>', 'where state and metrics are kept', 'runs/base')
-    .option('--out <directory>', 'where the tokenizer is, and the trained checkpoint goes', 'weights/base')
-    .option('--resume <file>', 'resume file to go on from when the folder has no state')
-    .option('--threads <n>', 'compute threads', '2')
-    .action(trainBase);
+  registerTrainBaseCommand(train);
   train
     .command('tokenizer')
     .description('make a byte-level BPE tokenizer of 8,192 entries from the training texts')
@@ -46,21 +21,18 @@ export function registerTrainCommand(program: Command): void {
     .option('--pretrain-share <share>', 'share of the texts beside all chats and questions', '0.5')
     .option('--seed <n>', 'which texts that is', '1')
     .action(makeTokenizer);
-  train
-    .command('shards')
-    .description('train the expert shards of specialties on a frozen base; goes on where the folder left off')
-    .argument('<run>', 'JSON file of the run')
-    .requiredOption('--data <directory>', 'folder with sft/ and mcq/')
-    .option('--folder <directory>', 'where state and metrics are kept', 'runs/shards')
-    .option('--base <directory>', 'the frozen base', 'weights/base')
-    .option('--out <directory>', 'where the shard files go', 'weights/shards')
-    .option('--licence <text>', 'licence of the shards', 'Apache-2.0')
-    .option('--threads <n>', 'compute threads', '2')
-    .action(trainShards);
+  registerTrainTuneCommand(train);
   registerTrainRouterCommand(train);
 }
 
-async function makeTokenizer(options: TokenizerCommandOptions): Promise<void> {
+interface TokenizerOptions {
+  readonly data: string;
+  readonly out: string;
+  readonly pretrainShare: string;
+  readonly seed: string;
+}
+
+async function makeTokenizer(options: TokenizerOptions): Promise<void> {
   const texts = await readTokenizerTexts({
     dataDirectory: resolve(options.data),
     pretrainShare: Number(options.pretrainShare),
@@ -70,131 +42,5 @@ async function makeTokenizer(options: TokenizerCommandOptions): Promise<void> {
   await mkdir(options.out, { recursive: true });
   await writeWhole(join(options.out, 'tokenizer.json'), trained.tokenizer);
   await writeWhole(join(options.out, 'tokenizer_config.json'), trained.config);
-  process.stderr.write(`wrote ${options.out}/tokenizer.json\n`);
-}
-
-interface TokenizerCommandOptions {
-  readonly data: string;
-  readonly out: string;
-  readonly pretrainShare: string;
-  readonly seed: string;
-}
-
-interface ShardsOptions extends TrainOptions {
-  readonly base: string;
-  readonly licence: string;
-}
-
-async function trainShards(runFile: string, options: ShardsOptions): Promise<void> {
-  const config = parseRunConfig(await readFile(runFile, 'utf8'), shardsRunSchema, runFile);
-  const { tokenizer, files } = await openTokenizer(options.base);
-  const checkpoint = await openCheckpoint(directorySource(options.base));
-  const baseFingerprint = await fingerprint(checkpoint);
-  const device = await createWasmDevice({ threads: Number(options.threads) });
-  const progress = createProgress(config.rows * config.rowLength);
-  const { trainer, run } = await runShards({
-    config,
-    device,
-    checkpoint,
-    baseFingerprint,
-    tokenizer,
-    tokenizerFiles: files,
-    dataDirectory: resolve(options.data),
-    folder: resolve(options.folder),
-    onStart: ({ rows, step, totalSteps }) => {
-      for (const [name, count] of Object.entries(rows)) process.stderr.write(`${name}: ${count} rows\n`);
-      progress.start(step, totalSteps);
-    },
-    onStep: (step, result, validation) => progress.step(step, result, validation),
-    signal: interruptSignal(),
-  });
-  progress.stop();
-  if (trainer.step < config.optimiser.steps) return stopEarly(device, trainer.step);
-  const origin = { baseFingerprint, created: new Date(), run, licence: options.licence };
-  const shards = await exportShards(device, trainer, checkpoint.config, config, origin);
-  for (const [specialty, bytes] of shards) {
-    await mkdir(join(options.out, specialty), { recursive: true });
-    await writeWhole(join(options.out, specialty, `${config.version}.safetensors`), bytes);
-  }
-  await device.dispose();
-  process.stderr.write(`wrote ${shards.size} shards to ${options.out}\n`);
-}
-
-async function trainBase(runFile: string, options: TrainOptions & { resume?: string }): Promise<void> {
-  const config = parseRunConfig(await readFile(runFile, 'utf8'), baseRunSchema, runFile);
-  const { tokenizer, files } = await openTokenizer(options.out);
-  const device = await createWasmDevice({ threads: Number(options.threads) });
-  const progress = createProgress(config.rows * config.rowLength);
-  const run = await runBase({
-    config,
-    device,
-    tokenizer,
-    tokenizerFiles: files,
-    dataDirectory: resolve(options.data),
-    folder: resolve(options.folder),
-    ...(options.resume === undefined ? {} : { resumeFrom: new Uint8Array(await readFile(options.resume)) }),
-    onStart: ({ parts, rows, step, totalSteps }) => {
-      for (const part of parts) {
-        process.stderr.write(`${part.part}: ${part.documents} documents, ${part.tokens} tokens\n`);
-      }
-      process.stderr.write(`${rows} rows of ${config.rowLength} tokens; ${device.description}\n`);
-      progress.start(step, totalSteps);
-    },
-    onStep: (step, result, validation) => progress.step(step, result, validation),
-    signal: interruptSignal(),
-  });
-  progress.stop();
-  if (run.trainer.step < config.optimiser.steps) return stopEarly(device, run.trainer.step);
-  for (const [name, bytes] of Object.entries(await exportBase(device, run.trainer, run.model))) {
-    await writeWhole(join(options.out, name), bytes);
-  }
-  const resume = await encodeTrainer(device, run.trainer, run.run, 'compact');
-  await writeWhole(join(options.out, 'resume.safetensors'), resume);
-  await device.dispose();
-  process.stderr.write(`${run.tokens} tokens seen; wrote ${options.out}/model.safetensors\n`);
-}
-
-/** What is half trained stays in the run's folder. */
-async function stopEarly(device: Device, step: number): Promise<void> {
-  await device.dispose();
-  process.stderr.write(`stopped at step ${step}; the same command goes on from there\n`);
-}
-
-/** First Ctrl-C ends after this step and saves; a second one ends at once. */
-function interruptSignal(): AbortSignal {
-  const controller = new AbortController();
-  process.once('SIGINT', () => controller.abort());
-  process.once('SIGTERM', () => controller.abort());
-  return controller.signal;
-}
-
-function createProgress(tokensPerStep: number) {
-  const format =
-    '{bar} {value}/{total} steps | loss {loss} | valid {validation} | {speed} tokens/s | {eta_formatted} left';
-  const bar = new SingleBar(
-    { format, etaBuffer: 50, noTTYOutput: true, notTTYSchedule: 30_000 },
-    Presets.rect,
-  );
-  let smooth = 0;
-  let last = performance.now();
-  let speed = 0;
-  return {
-    start(step: number, total: number): void {
-      bar.start(total, step, { loss: '–', validation: '–', speed: '–' });
-      last = performance.now();
-    },
-    step(step: number, result: StepResult, validation: number | null): void {
-      const now = performance.now();
-      const rate = (tokensPerStep * 1000) / (now - last);
-      last = now;
-      speed = speed === 0 ? rate : speed * 0.95 + rate * 0.05;
-      smooth = smooth === 0 ? result.loss : smooth * 0.95 + result.loss * 0.05;
-      bar.update(step, {
-        loss: smooth.toFixed(3),
-        validation: validation?.toFixed(3) ?? '–',
-        speed: speed.toFixed(0),
-      });
-    },
-    stop: () => bar.stop(),
-  };
+  tell(`wrote ${options.out}/tokenizer.json`);
 }

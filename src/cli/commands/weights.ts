@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { parseRunConfig } from '../../train/config.ts';
-import { writeWhole } from '../../train/run-files.ts';
+import { writeWhole } from '../../train/write-whole.ts';
 import type { CliContext } from '../context.ts';
 import { describeWeights, verifyWeights, weightsManifestSchema } from '../weights-manifest.ts';
 

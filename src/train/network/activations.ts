@@ -15,6 +15,8 @@ export interface BatchShape {
 export interface ExpertPoolShape {
   /** Expert slots in all. */
   readonly slots: number;
+  /** Experts of one shard, which lie side by side. */
+  readonly shardExperts: number;
   readonly rank: number;
   /** Experts chosen for a token, at most. */
   readonly topK: number;

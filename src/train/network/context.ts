@@ -2,6 +2,8 @@
 import type { ModelConfig } from '../../model/config.ts';
 import type { Tensor } from '../../tensor/device.ts';
 import type { RouteTensors } from '../../tensor/expert-ops.ts';
+import type { ContrastTensors } from '../contrast/tensors.ts';
+import type { ContrastOptions } from '../contrast/options.ts';
 import type { BatchShape, ExpertPoolShape } from './activations.ts';
 
 export interface NetworkOptions {
@@ -9,6 +11,18 @@ export interface NetworkOptions {
   readonly batch: BatchShape;
   readonly trainBase: boolean;
   readonly experts: ExpertPoolShape | null;
+  /** What is asked of the gates beside the loss of the text; without it nothing. */
+  readonly routing?: RoutingOptions;
+}
+
+export interface RoutingOptions {
+  /** Weight of the load balance loss, a mean over layers. */
+  readonly balance: number;
+  /** Weight of the router z-loss, a mean over layers. */
+  readonly zLoss: number;
+  /** The gate's input times 1 + jitter · u in training. */
+  readonly jitter: number;
+  readonly contrast?: ContrastOptions | undefined;
 }
 
 /** One batch of N = B·T tokens. */
@@ -21,6 +35,15 @@ export interface BatchTensors {
   readonly routes: RouteTensors | null;
 }
 
+/** What the gates' extras need beside the batch. */
+export interface RoutingTensors {
+  /** u32 [1] for each layer, and jittered gate inputs [N, C]; null without jitter. */
+  readonly jitter: { readonly seeds: readonly Tensor[]; readonly x: Tensor; readonly dx: Tensor } | null;
+  /** [slots, 5] for each layer, as `gateLoad` writes them; null where nothing is balanced. */
+  readonly stats: readonly Tensor[] | null;
+  readonly contrast: ContrastTensors | null;
+}
+
 /** What layers see of the network. */
 export interface NetworkContext {
   readonly options: NetworkOptions;
@@ -28,6 +51,7 @@ export interface NetworkContext {
   readonly ropeTable: Tensor;
   /** [S] alpha / rank of each expert slot. */
   readonly scales: Tensor | null;
+  readonly routing: RoutingTensors | null;
   readonly weight: (name: string) => Tensor;
   /** Where the gradient of a trained tensor is added up; null where it is frozen. */
   readonly gradient: (name: string) => Tensor | null;

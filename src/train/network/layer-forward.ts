@@ -3,19 +3,24 @@ import { expertNames, layerNames } from '../../model/parameters.ts';
 import type { Adapted } from '../../model/parameters.ts';
 import { rowAttention } from '../../tensor/attention-ops.ts';
 import type { RowAttention, RowShape } from '../../tensor/attention-ops.ts';
+import { jitter } from '../../tensor/contrast-ops.ts';
 import type { Dispatch, Tensor } from '../../tensor/device.ts';
 import { expertExpand, expertGate, expertShrink } from '../../tensor/expert-ops.ts';
 import * as ops from '../../tensor/ops.ts';
 import type { LayerActivations } from './activations.ts';
 import type { NetworkContext } from './context.ts';
 
+/** Gates are jittered in training alone. */
+export type ForwardMode = 'training' | 'scoring';
+
 export function layerForward(
   context: NetworkContext,
   layer: number,
   kept: LayerActivations,
   output: Tensor,
+  mode: ForwardMode,
 ): Dispatch[] {
-  return [...attentionForward(context, layer, kept), ...ffnForward(context, layer, kept, output)];
+  return [...attentionForward(context, layer, kept), ...ffnForward(context, layer, kept, output, mode)];
 }
 
 function attentionForward(context: NetworkContext, layer: number, kept: LayerActivations): Dispatch[] {
@@ -42,12 +47,10 @@ function ffnForward(
   layer: number,
   kept: LayerActivations,
   output: Tensor,
+  mode: ForwardMode,
 ): Dispatch[] {
-  const { options, batch, weight } = context;
+  const { options, weight } = context;
   const names = layerNames(layer);
-  const experts = kept.experts;
-  const route = batch.routes!;
-  const router = expertNames(layer).router;
   return [
     ops.rmsNorm(
       kept.middle,
@@ -56,7 +59,7 @@ function ffnForward(
       kept.middleInverse,
       options.config.rmsNormEpsilon,
     ),
-    ...(experts ? [expertGate(kept.ffnNormed, weight(router), route, experts.gate)] : []),
+    ...gateForward(context, layer, kept, mode),
     ops.linear(kept.ffnNormed, weight(names.gate), kept.gate),
     ...expertForward(context, layer, kept, 'gate_proj', kept.ffnNormed, kept.gate),
     ops.linear(kept.ffnNormed, weight(names.up), kept.up),
@@ -66,6 +69,33 @@ function ffnForward(
     ops.linear(kept.activated, weight(names.down), output, true),
     ...expertForward(context, layer, kept, 'down_proj', kept.activated, output),
   ];
+}
+
+function gateForward(
+  context: NetworkContext,
+  layer: number,
+  { experts, ffnNormed }: LayerActivations,
+  mode: ForwardMode,
+): Dispatch[] {
+  if (!experts) return [];
+  const routes = context.batch.routes!;
+  const router = context.weight(expertNames(layer).router);
+  const jittered = mode === 'training' ? jitteredInput(context, layer, ffnNormed) : null;
+  return [
+    ...(jittered?.dispatches ?? []),
+    expertGate(jittered?.x ?? ffnNormed, router, routes, experts.gate),
+  ];
+}
+
+/** The gate's input in training, in a buffer that the layers share: made anew for the backward pass. */
+export function jitteredInput(
+  { routing, options }: NetworkContext,
+  layer: number,
+  ffnNormed: Tensor,
+): { readonly x: Tensor; readonly dispatches: Dispatch[] } | null {
+  if (!routing?.jitter || !options.routing) return null;
+  const { x, seeds } = routing.jitter;
+  return { x, dispatches: [jitter(ffnNormed, seeds[layer]!, x, options.routing.jitter)] };
 }
 
 function expertForward(

@@ -7,16 +7,20 @@
  */
 import { invariant } from '../../base/invariant.ts';
 import { checkpointShapes } from '../../model/checkpoint.ts';
-import { EMBEDDING, FINAL_NORM, HEAD, expertShapes } from '../../model/parameters.ts';
+import { EMBEDDING, FINAL_NORM, HEAD } from '../../model/parameters.ts';
 import type { Device, Dispatch, Tensor } from '../../tensor/device.ts';
 import * as ops from '../../tensor/ops.ts';
 import { createArena, createTensor, writeTensor } from '../../tensor/tensors.ts';
 import type { Arena } from '../../tensor/tensors.ts';
 import { createLayerActivations } from './activations.ts';
 import type { ExpertPoolShape, LayerActivations } from './activations.ts';
-import type { BatchTensors, NetworkContext, NetworkOptions } from './context.ts';
+import { prepareContrast } from '../contrast/tensors.ts';
+import type { ContrastPhase } from '../contrast/layer-contrast.ts';
+import type { BatchTensors, NetworkContext, NetworkOptions, RoutingTensors } from './context.ts';
 import { layerBackward } from './layer-backward.ts';
 import { layerForward } from './layer-forward.ts';
+import type { ForwardMode } from './layer-forward.ts';
+import { createRoutingTensors, expertArenaShapes } from './routing-tensors.ts';
 import { createGradientScratch } from './scratch.ts';
 import type { GradientScratch } from './scratch.ts';
 
@@ -33,9 +37,13 @@ export class TrainingNetwork {
   /** [N] weighted negative log-likelihood of each target. */
   readonly loss: Tensor;
   readonly layers: readonly LayerActivations[];
+  readonly routing: RoutingTensors | null;
+  /** As served: without jitter. */
   readonly forward: readonly Dispatch[];
+  readonly trainingForward: readonly Dispatch[];
   readonly lossOnly: readonly Dispatch[];
-  readonly backward: readonly Dispatch[];
+  /** By the phase of the contrastive loss; without one both are the same. */
+  readonly backward: Readonly<Record<ContrastPhase, readonly Dispatch[]>>;
   readonly #device: Device;
   readonly #ropeTable: Tensor;
 
@@ -46,7 +54,7 @@ export class TrainingNetwork {
     this.options = options;
     const N = batch.B * batch.T;
     const base = matricesFirst(checkpointShapes(config));
-    const trainedShapes = experts ? expertShapes(config, experts.slots, experts.rank) : base;
+    const trainedShapes = experts ? expertArenaShapes(options, experts) : base;
     this.frozen = trainBase ? null : createArena(device, 'frozen', base);
     this.trained = createArena(device, 'trained', trainedShapes);
     this.gradients = createArena(device, 'gradients', trainedShapes);
@@ -56,6 +64,7 @@ export class TrainingNetwork {
     this.layers = Array.from({ length: config.layers }, (_, layer) =>
       createLayerActivations(device, config, batch, layer, experts),
     );
+    this.routing = experts && createRoutingTensors(device, options, experts);
     const output = createTensor(device, 'output', [N, config.hiddenSize]);
     const outputInverse = createTensor(device, 'output_inverse', [N]);
     const normed = createTensor(device, 'output_normed', [N, config.hiddenSize]);
@@ -66,6 +75,7 @@ export class TrainingNetwork {
       batch: this.batch,
       ropeTable: this.#ropeTable,
       scales: this.scales,
+      routing: this.routing,
       weight: (name) => {
         const tensor = this.trained.tensors.get(name) ?? this.frozen?.tensors.get(name);
         invariant(tensor, `no tensor ${name}`);
@@ -76,22 +86,25 @@ export class TrainingNetwork {
     const head = config.tiedHead ? EMBEDDING : HEAD;
     const scratch = createGradientScratch(device, config, N, experts);
     const nextInput = (layer: number): Tensor => this.layers[layer + 1]?.input ?? output;
-    this.forward = [
+    const forward = (mode: ForwardMode): Dispatch[] => [
       ops.embedding(this.batch.tokens, context.weight(EMBEDDING), this.layers[0]!.input),
-      ...this.layers.flatMap((kept, layer) => layerForward(context, layer, kept, nextInput(layer))),
+      ...this.layers.flatMap((kept, layer) => layerForward(context, layer, kept, nextInput(layer), mode)),
       ops.rmsNorm(output, context.weight(FINAL_NORM), normed, outputInverse, config.rmsNormEpsilon),
       ops.linear(normed, context.weight(head), this.logits),
     ];
+    this.forward = forward('scoring');
+    this.trainingForward = this.routing?.jitter ? forward('training') : this.forward;
     this.lossOnly = [ops.crossEntropy(this.logits, this.batch.targets, this.batch.tokenWeights, this.loss)];
-    this.backward = [
+    const backward = (phase: ContrastPhase): Dispatch[] => [
       ops.fill(this.gradients.whole, 0),
       ...headBackward(context, head, this.logits, normed, output, outputInverse, scratch),
       ...this.layers
-        .map((kept, layer) => layerBackward(context, layer, kept, scratch))
+        .map((kept, layer) => layerBackward(context, layer, kept, scratch, phase))
         .toReversed()
         .flat(),
       ...embeddingBackward(context, scratch.residual),
     ];
+    this.backward = { warm: backward('warm'), main: backward('main') };
   }
 
   /** Fills what never changes. Call once before the first step. */
@@ -102,6 +115,16 @@ export class TrainingNetwork {
       this.#ropeTable,
       ops.ropeTable(batch.T, config.headSize, config.ropeTheta),
     );
+    if (this.routing?.contrast) await prepareContrast(this.#device, this.routing.contrast);
+  }
+
+  /** What a step changes beside weights and moments: it belongs to a run's exact state. */
+  memories(): Map<string, Tensor> {
+    const found = new Map<string, Tensor>();
+    for (const [layer, { queue }] of (this.routing?.contrast?.layers ?? []).entries()) {
+      for (const [name, tensor] of Object.entries(queue ?? {})) found.set(`queue.${layer}.${name}`, tensor);
+    }
+    return found;
   }
 }
 

@@ -9,7 +9,8 @@ import type { RouterConfig } from './config.ts';
 import type { RouterRow } from './data.ts';
 import { fitRouter, routerProbabilities, subset, trainingSet, type TrainingSet } from './fit.ts';
 import { bestLabels } from './report.ts';
-import { mcnemar, proportion, type PairedTest, type Proportion } from './statistics.ts';
+import { proportion, type Proportion } from '../../base/proportion.ts';
+import { mcnemar, type PairedTest } from './statistics.ts';
 
 export interface LeftOutSource {
   readonly source: string;

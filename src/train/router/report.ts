@@ -2,7 +2,8 @@
 
 import { invariant } from '../../base/invariant.ts';
 import { createRandom } from '../../base/random.ts';
-import { mcnemar, proportion, reliability, type PairedTest, type Proportion } from './statistics.ts';
+import { proportion, type Proportion } from '../../base/proportion.ts';
+import { mcnemar, reliability, type PairedTest } from './statistics.ts';
 
 export interface ScoredRow {
   readonly source: string;

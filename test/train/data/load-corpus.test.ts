@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -197,5 +197,49 @@ describe('the corpus cache', () => {
   it('names the file that is missing', async () => {
     const missing = loadCorpus({ ...request, cachePath, split: 'valid' });
     await expect(missing).rejects.toMatchObject({ code: 'unreadable_data' });
+  });
+});
+
+describe('bad rows', () => {
+  const folder = join(directory, 'bad');
+  const write = (part: string, rows: readonly string[]): void => {
+    mkdirSync(join(folder, part), { recursive: true });
+    writeFileSync(join(folder, part, 'train.jsonl'), rows.join('\n'));
+  };
+  write('sft', [row('s1', 'neurology', chat('头痛', '休息')), row('s2', 'alchemy', chat('问', '答'))]);
+  write('mcq', [
+    row('s1', null, { question: '问', options: { A: '甲', B: '乙' }, answer: 'A', qtype: 'single' }),
+  ]);
+  writeFileSync(join(folder, 'specialties.json'), '{"specialties":{"neurology":"神经"}}');
+  const cachePath = join(folder, 'corpus.bin');
+  const bad: CorpusRequest = { ...request, dataDirectory: folder, parts: ['sft', 'mcq'], cachePath };
+
+  it('are told for all parts at once, and nothing is made of them', async () => {
+    const error = await loadCorpus(bad).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'bad_data' });
+    const message = String(error);
+    expect(message).toContain(`${join(folder, 'sft/train.jsonl')}:2 (s2): specialty: unknown`);
+    expect(message).toContain(`${join(folder, 'mcq/train.jsonl')}:1 (s1): id: duplicate`);
+    expect(message).toContain('2 problems');
+    expect(existsSync(cachePath)).toBe(false);
+  });
+
+  it('are left out when that is asked for, each time anew', async () => {
+    for (let run = 0; run < 2; run++) {
+      const told: string[] = [];
+      const made = await loadCorpus({ ...bad, onBadRow: ({ reason }) => told.push(reason) });
+      expect(made.documents.map(({ id }) => id)).toEqual(['s1']);
+      expect(told).toEqual(['specialty: unknown', 'id: duplicate']);
+    }
+    await expect(loadCorpus(bad)).rejects.toMatchObject({ code: 'bad_data' });
+  });
+
+  it('are found in a kept corpus too, when the list of labels has changed', async () => {
+    write('sft', [row('s1', 'neurology', chat('头痛', '休息'))]);
+    write('mcq', []);
+    expect((await loadCorpus(bad)).documents).toHaveLength(1);
+    expect(existsSync(cachePath)).toBe(true);
+    writeFileSync(join(folder, 'specialties.json'), '{"specialties":{"tcm":"中医"}}');
+    await expect(loadCorpus(bad)).rejects.toMatchObject({ code: 'bad_data' });
   });
 });

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { readRows, type RowProblem } from '../../../src/train/data/read-rows.ts';
+import type { DataProblem } from '../../../src/base/data-problem.ts';
+import { createRowCheck, readRows } from '../../../src/train/data/read-rows.ts';
 import { mcqRowSchema, sftRowSchema } from '../../../src/train/data/rows.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'read-rows-'));
@@ -18,9 +19,13 @@ function file(name: string, content: string | Buffer): string {
   return path;
 }
 
+function labelled(id: string, specialty: string | null): string {
+  return JSON.stringify({ id, specialty });
+}
+
 async function collect(
   path: string,
-  onBadRow?: (problem: RowProblem) => void,
+  onBadRow?: (problem: DataProblem) => void,
 ): Promise<{ rows: number[]; error: unknown }> {
   const rows: number[] = [];
   try {
@@ -58,16 +63,50 @@ describe('reading rows', () => {
     expect(rows).toEqual([1]);
     expect(error).toMatchObject({ code: 'bad_data', param: bad });
     const message = String(error);
-    expect(message).toContain('4 bad rows of 7');
-    expect(message).toContain('line 2: n: Invalid input');
-    expect(message).toContain('line 4: not valid JSON');
-    expect(message).toContain('line 5: not valid UTF-8');
-    expect(message).toContain('line 6: longer than');
+    expect(message).toContain('4 problems');
+    expect(message).toContain(`${bad}:2: n: Invalid input`);
+    expect(message).toContain(`${bad}:4: not valid JSON`);
+    expect(message).toContain(`${bad}:5: not valid UTF-8`);
+    expect(message).toContain(`${bad}:6: longer than`);
+    expect(message).toContain('--skip-bad-rows');
     expect(message).not.toContain('病人');
   });
 
+  it('lists the first twenty problems and counts all of them by reason', async () => {
+    const rows = [...Array.from({ length: 30 }, () => '{"n":"x"}'), ...Array.from({ length: 7 }, () => '{')];
+    const { error } = await collect(file('many.jsonl', rows.join('\n')));
+    const message = String(error);
+    expect(message.match(/many\.jsonl:\d+:/gu)).toHaveLength(20);
+    expect(message).toContain('… and 17 more');
+    expect(message).toMatch(/30 × n: Invalid input/u);
+    expect(message).toMatch(/ 7 × not valid JSON/u);
+    expect(message).toContain('37 problems');
+  });
+
+  it('finds duplicate ids across files and unknown specialties, naming the id', async () => {
+    const first = file('first.jsonl', [labelled('a', null), labelled('b', 'tcm')].join('\n'));
+    const second = file(
+      'second.jsonl',
+      [labelled('c', 'alchemy'), labelled('a', null), '{"id":"d"}'].join('\n'),
+    );
+    const problems: DataProblem[] = [];
+    const check = createRowCheck(new Set(['tcm']));
+    const schema = z.object({ id: z.string(), specialty: z.string().nullable() });
+    const ids: string[] = [];
+    for (const path of [first, second]) {
+      const options = { check, onBadRow: (problem: DataProblem) => problems.push(problem) };
+      for await (const { id } of readRows(path, schema, options)) ids.push(id);
+    }
+    expect(ids).toEqual(['a', 'b']);
+    expect(problems).toEqual([
+      { file: second, line: 1, id: 'c', reason: 'specialty: unknown' },
+      { file: second, line: 2, id: 'a', reason: 'id: duplicate' },
+      { file: second, line: 3, id: 'd', reason: expect.stringContaining('specialty: ') },
+    ]);
+  });
+
   it('leaves bad rows out when asked to, and reports each', async () => {
-    const problems: RowProblem[] = [];
+    const problems: DataProblem[] = [];
     const { rows, error } = await collect(bad, (problem) => problems.push(problem));
     expect(error).toBeNull();
     expect(rows).toEqual([1, 2, 3]);

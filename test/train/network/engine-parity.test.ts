@@ -11,8 +11,8 @@ import { createReferenceDevice } from '../../../src/tensor/reference/reference-d
 import { readTensor } from '../../../src/tensor/tensors.ts';
 import { createWasmDevice } from '../../../src/tensor/wasm/node.ts';
 import { exportBase } from '../../../src/train/base-run.ts';
-import { shardsRunSchema, type ShardsRunConfig } from '../../../src/train/config.ts';
-import { exportShards } from '../../../src/train/shard-export.ts';
+import { tuneRunSchema, type TuneRunConfig } from '../../../src/train/tune-config.ts';
+import { exportTuned } from '../../../src/train/tune-export.ts';
 import type { ActiveShards } from '../../../src/train/shard-routes.ts';
 import type { Batch, Trainer } from '../../../src/train/trainer.ts';
 import { largestDifference } from '../../support/logits.ts';
@@ -93,18 +93,26 @@ const active: ActiveShards[] = [
   { shards: [0, 1, 3], priors: [4 / 8, 2 / 8, 2 / 8] },
 ];
 
-const shardsConfig: ShardsRunConfig = shardsRunSchema.parse({
-  kind: 'shards',
+const tuneConfig: TuneRunConfig = tuneRunSchema.parse({
+  kind: 'tune',
   seed: 1,
   rowLength: ROW_LENGTH,
   rows: ROWS,
   specialties: ['cardiovascular', 'neurology', 'oncology', 'tcm'],
   version: 'v1',
-  experts: POOL.experts,
-  rank: RANK,
-  alpha: SCALE * RANK,
-  topK: POOL.topK,
-  activeShards: [1, 1, 1],
+  routingEvery: 10,
+  method: {
+    kind: 'experts',
+    pool: 'by-specialty',
+    experts: POOL.experts,
+    rank: RANK,
+    alpha: SCALE * RANK,
+    topK: POOL.topK,
+    activeShards: [1, 1, 1],
+    balance: 0,
+    zLoss: 0,
+    jitter: 0,
+  },
   optimiser: {
     peakLearningRate: 1e-3,
     floor: 0.1,
@@ -141,13 +149,17 @@ describe.each(devices)('trainer and engine agree on %s', (_device, open) => {
     const model = await smallModel();
     const trainer = await expertTrainer(device, model);
     for (const seed of [1, 2]) await trainer.train(withShards(randomBatch(seed), active));
-    const files = await exportShards(device, trainer, model.config, shardsConfig, {
-      baseFingerprint: model.fingerprint,
-      created: new Date(0),
-      run: 'f'.repeat(64),
-      licence: 'Apache-2.0',
-    });
-    expect([...files.keys()]).toEqual(shardsConfig.specialties);
+    const files = await exportTuned(
+      device,
+      { trainer, model: model.config, config: tuneConfig },
+      {
+        baseFingerprint: model.fingerprint,
+        created: new Date(0),
+        run: 'f'.repeat(64),
+        licence: 'Apache-2.0',
+      },
+    );
+    expect([...files.keys()]).toEqual(tuneConfig.specialties.map((name) => `${name}/v1.safetensors`));
     const baseFingerprint = await fingerprint(model.checkpoint);
     const serving = await Transformer.load(device, model.checkpoint, {
       ...SERVING,
@@ -156,9 +168,14 @@ describe.each(devices)('trainer and engine agree on %s', (_device, open) => {
     const resident: ResidentShard[] = [];
     const rounded = new Map<string, number[]>();
     // The file of the last specialty goes first, so that slots differ from the trainer's.
-    for (const [specialty, bytes] of [...files].toReversed()) {
+    for (const [path, bytes] of [...files].toReversed()) {
       const file = await readShardFile(bytes, { config: model.config, baseFingerprint });
-      expect(file.metadata).toMatchObject({ specialty, version: 'v1', rank: RANK, topK: POOL.topK });
+      expect(file.metadata).toMatchObject({
+        specialty: path.split('/')[0],
+        version: 'v1',
+        rank: RANK,
+        topK: POOL.topK,
+      });
       expect(file.metadata.alpha / file.metadata.rank).toBe(SCALE);
       resident.unshift(await serving.experts.load(file));
       for (const [layer, { router, linears }] of file.layers.entries()) {

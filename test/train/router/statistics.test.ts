@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { mcnemar, proportion, reliability } from '../../../src/train/router/statistics.ts';
+import { proportion } from '../../../src/base/proportion.ts';
+import { mcnemar, reliability } from '../../../src/train/router/statistics.ts';
 
 const outcomes = (right: number, wrong: number): boolean[] => [
   ...Array.from({ length: right }, () => true),

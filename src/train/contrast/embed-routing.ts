@@ -1,0 +1,22 @@
+/**
+ * Embeddings of tokens from their gates: the centred logits, which are the centred log-ratios of the distribution. An
+ * anchor's owner is its specialty and its weight 1.
+ */
+import * as ops from '../../tensor/ops.ts';
+import type { Embedder, EmbedderInput } from './layer-contrast.ts';
+
+export function embedRouting({ experts, scratch, tensors, own }: EmbedderInput): Embedder {
+  const { places, centring, z, dz } = tensors;
+  const [rows, dRows] = [tensors.rows.down_proj, tensors.dRows.down_proj];
+  return {
+    forward: [
+      ops.fill(own.weights, 1),
+      ops.embedding(places, experts.gate.logits, rows),
+      ops.linear(rows, centring!, z),
+    ],
+    backward: [ops.linear(dz, centring!, dRows)],
+    teachesGate: false,
+    hidden: { gate_proj: [], up_proj: [], down_proj: [] },
+    logits: [ops.embeddingBackward(places, dRows, scratch.logits)],
+  };
+}

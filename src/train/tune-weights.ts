@@ -1,0 +1,75 @@
+/** Values that the network of a fine-tuning run starts from: the checkpoint's, fresh experts, and shards of earlier runs. */
+import { createRandom } from '../base/random.ts';
+import { invariant } from '../base/invariant.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { ADAPTED, expertNames } from '../model/parameters.ts';
+import type { ShardFile } from '../model/shard-file.ts';
+import type { Device } from '../tensor/device.ts';
+import { writeTensor } from '../tensor/tensors.ts';
+import { initialExpertTensor } from './initialise.ts';
+import type { TrainingNetwork } from './network/network.ts';
+
+/** The base, frozen or to be trained. */
+export async function loadBase(
+  device: Device,
+  network: TrainingNetwork,
+  checkpoint: Checkpoint,
+): Promise<void> {
+  for (const [name, tensor] of (network.frozen ?? network.trained).tensors) {
+    await writeTensor(device, tensor, await checkpoint.tensor(name));
+  }
+}
+
+/** Fresh experts, gates and projectors. */
+export async function initialiseExperts(
+  device: Device,
+  network: TrainingNetwork,
+  { seed, scale }: { readonly seed: number; readonly scale: number },
+): Promise<void> {
+  const random = createRandom(seed);
+  for (const [name, tensor] of network.trained.tensors) {
+    await writeTensor(device, tensor, initialExpertTensor(name, tensor.shape, random));
+  }
+  if (network.scales) {
+    await writeTensor(device, network.scales, new Float32Array(network.scales.shape[0]!).fill(scale));
+  }
+}
+
+/** Shards, which agree in experts and rank, one after another into the slots from `firstSlot` on. */
+export async function loadShards(
+  device: Device,
+  network: TrainingNetwork,
+  shards: readonly ShardFile[],
+  firstSlot = 0,
+): Promise<void> {
+  const { scales } = network;
+  invariant(scales, 'only a network with experts takes shards');
+  const slots = scales.shape[0]!;
+  for (let layer = 0; layer < network.layers.length; layer++) {
+    const names = expertNames(layer);
+    await load(names.router, (shard) => shard.layers[layer]?.router);
+    for (const linear of ADAPTED) {
+      await load(names.a(linear), (shard) => shard.layers[layer]?.linears[linear]?.A);
+      await load(names.b(linear), (shard) => shard.layers[layer]?.linears[linear]?.B);
+    }
+  }
+  let slot = firstSlot;
+  for (const { experts, metadata } of shards) {
+    const scale = new Float32Array(experts).fill(metadata.alpha / metadata.rank);
+    await writeTensor(device, { ...scales, byteOffset: slot * 4, shape: [experts] }, scale);
+    slot += experts;
+  }
+
+  async function load(name: string, values: (shard: ShardFile) => Float32Array | undefined): Promise<void> {
+    const tensor = network.trained.tensors.get(name);
+    invariant(tensor, `no tensor ${name}`);
+    const slotBytes = (tensor.shape.reduce((product, size) => product * size, 1) / slots) * 4;
+    let at = firstSlot;
+    for (const shard of shards) {
+      const part = values(shard);
+      const byteOffset = tensor.byteOffset + at * slotBytes;
+      at += shard.experts;
+      if (part) await writeTensor(device, { ...tensor, byteOffset, shape: [part.length] }, part);
+    }
+  }
+}
