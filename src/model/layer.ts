@@ -99,11 +99,14 @@ function ffn(
 
 /** Nothing of the pool is bound at its size, so that no device moves experts that nobody reads. */
 function noExperts({ hidden, choice }: StepTensors, b: Tensor, scales: Tensor): ExpertSide {
-  const empty = (tensor: Tensor): Tensor => ({ ...tensor, shape: [0, 0] });
   return {
     choice: { slots: empty(choice.slots), weights: empty(choice.weights) },
     hidden: empty(hidden),
     b: empty(b),
     scales: empty(scales),
   };
+}
+
+function empty(tensor: Tensor): Tensor {
+  return { ...tensor, shape: [0, 0] };
 }

@@ -151,8 +151,9 @@ function loadShader(path: string): Promise<string> {
 /** For kernels in one variant, on a GPU that computes nothing. */
 async function openPipelines(variant: ShaderFeatures): Promise<Pipelines> {
   Object.assign(globalThis, globals);
-  gpus.push(create(['backend=null']));
-  const adapter = await gpus.at(-1)!.requestAdapter();
+  const gpu = create(['backend=null']);
+  gpus.push(gpu);
+  const adapter = await gpu.requestAdapter();
   const requiredFeatures: GPUFeatureName[] = [
     ...(variant.subgroups ? (['subgroups'] as const) : []),
     ...(variant.storage === 'f16' ? (['shader-f16'] as const) : []),

@@ -91,7 +91,11 @@ describe.each([
   test.each([1, 4])(
     '%i requests without shards take two fewer, whatever lies in the pool',
     async (requests) => {
-      const counts = await dispatchesPerLayer(Array<Route>(requests).fill(base), tokens, chunk);
+      const counts = await dispatchesPerLayer(
+        Array.from({ length: requests }, () => base),
+        tokens,
+        chunk,
+      );
       expect(counts).toEqual(counts.map(() => 7));
     },
   );

@@ -23,23 +23,25 @@ function countingGpu(): { gpu: GPU; made: Record<'buffers' | 'groups' | 'pipelin
     const requestDevice = adapter.requestDevice.bind(adapter);
     adapter.requestDevice = async (descriptor) => {
       const device = await requestDevice(descriptor);
-      const { createBuffer, createBindGroup, createComputePipelineAsync, queue } = device;
-      const { writeBuffer } = queue;
+      const createBuffer = device.createBuffer.bind(device);
+      const createBindGroup = device.createBindGroup.bind(device);
+      const createComputePipelineAsync = device.createComputePipelineAsync.bind(device);
+      const writeBuffer = device.queue.writeBuffer.bind(device.queue);
       device.createBuffer = (...args) => {
         made.buffers++;
-        return createBuffer.apply(device, args);
+        return createBuffer(...args);
       };
       device.createBindGroup = (...args) => {
         made.groups++;
-        return createBindGroup.apply(device, args);
+        return createBindGroup(...args);
       };
       device.createComputePipelineAsync = (...args) => {
         made.pipelines++;
-        return createComputePipelineAsync.apply(device, args);
+        return createComputePipelineAsync(...args);
       };
-      queue.writeBuffer = (...args) => {
+      device.queue.writeBuffer = (...args) => {
         made.writes++;
-        Reflect.apply(writeBuffer, queue, args);
+        Reflect.apply(writeBuffer, undefined, args);
         return undefined;
       };
       return device;

@@ -101,11 +101,7 @@ export class WebgpuDevice implements Device {
     const gpuBuffer = this.#own(buffer);
     this.#buffers.delete(buffer);
     this.#allocatedBytes -= gpuBuffer.size;
-    // Work that was submitted before may still wait in the queue.
-    void this.#tail.then(() => {
-      this.#encoding.groups.forget(gpuBuffer);
-      gpuBuffer.destroy();
-    });
+    void this.#destroyLater(gpuBuffer);
   }
 
   write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): Promise<void> {
@@ -209,6 +205,13 @@ export class WebgpuDevice implements Device {
       this.#landing = landing;
     }
     return landing;
+  }
+
+  /** Work that was submitted before may still wait in the queue. */
+  async #destroyLater(buffer: GPUBuffer): Promise<void> {
+    await this.#tail;
+    this.#encoding.groups.forget(buffer);
+    buffer.destroy();
   }
 
   #enqueue<T>(task: () => Promise<T>): Promise<T> {
