@@ -74,5 +74,9 @@ export interface KernelCase {
 /** Marks an empty place in a list of expert slots or targets. */
 export const NONE = 0xffffffff;
 
+/** Lists of rows that `simd/grouped.simd.ts` multiplies together, 256 at a time. */
+export const GROUPED_ROWS = 256;
+export const GROUPED_SCRATCH_BYTES = GROUPED_ROWS * 17 + 32;
+
 /** Scratch of one tile of a matrix product: packed panels of both sides and a ragged block. */
 export const GEMM_SCRATCH_BYTES = (256 * 256 + 256 * 198) * 4 + 256;

@@ -1,9 +1,9 @@
-import { exp4, log1, sum4 } from '../simd/lanes.simd';
+import { exp4, log1, maximum, sum4 } from '../simd/lanes.simd';
 import { GEMM_SCRATCH, gemm } from '../matmul/gemm.simd';
 import { scratch } from '../simd/scratch.simd';
 
 /** Rows of scores held at once. */
-const ROWS: i32 = 64;
+const ROWS: i32 = 48;
 
 export function attention_train(
   q: usize,
@@ -52,9 +52,7 @@ export function attention_train(
 
 /** Softmax of scale·x over [left, right), 0 elsewhere in [0, n); returns the log of the sum of exponentials. */
 function softmaxRow(x: usize, left: i32, right: i32, n: i32, scale: f32): f32 {
-  let top: f32 = -Infinity;
-  for (let i = left; i < right; i++) top = max(top, load<f32>(x + ((<usize>i) << 2)));
-  top *= scale;
+  const top = maximum(x + ((<usize>left) << 2), right - left) * scale;
   for (let i: i32 = 0; i < left; i++) store<f32>(x + ((<usize>i) << 2), -Infinity);
   for (let i = right; i < n; i++) store<f32>(x + ((<usize>i) << 2), -Infinity);
   const s = f32x4.splat(scale);

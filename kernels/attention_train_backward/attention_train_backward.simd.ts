@@ -2,7 +2,7 @@ import { dot, exp4 } from '../simd/lanes.simd';
 import { GEMM_SCRATCH, gemm } from '../matmul/gemm.simd';
 import { scratch } from '../simd/scratch.simd';
 
-const ROWS: i32 = 64;
+const ROWS: i32 = 48;
 
 export function attention_train_backward(
   q: usize,

@@ -15,10 +15,24 @@ export function expert_expand(
   end: i32,
 ): void {
   const rank = (<usize>R) << 2;
-  for (let t = start; t < end; t++) {
-    const place = <usize>(t * K);
-    const at = place << 2;
-    const row = y + ((<usize>(t * M)) << 2);
-    addExperts(h + place * rank, rank, b, slots + at, weights + at, scales, row, K, R, M, 0, M);
-  }
+  const row = (<usize>M) << 2;
+  const place = <usize>(start * K);
+  const at = place << 2;
+  const to = y + <usize>start * row;
+  addExperts(
+    end - start,
+    h + place * rank,
+    rank,
+    b,
+    slots + at,
+    weights + at,
+    scales,
+    to,
+    row,
+    K,
+    R,
+    M,
+    0,
+    M,
+  );
 }

@@ -1,7 +1,7 @@
+import { addColumns, addLastColumns } from '../simd/columns.simd';
+import { GROUPED_SCRATCH, groupIndex, listRow, nextGroup, ROWS, startGroups } from '../simd/grouped.simd';
 import { axpy, dot } from '../simd/lanes.simd';
 import { scratch } from '../simd/scratch.simd';
-
-const NONE: u32 = 0xffffffff;
 
 export function expert_expand_backward(
   h: usize,
@@ -20,45 +20,34 @@ export function expert_expand_backward(
   end: i32,
 ): void {
   const rank = (<usize>R) << 2;
-  const u = scratch();
-  for (let t = start; t < end; t++) {
-    const gradient = dy + ((<usize>(t * M)) << 2);
+  const row = (<usize>M) << 2;
+  const stride = (<usize>K) << 2;
+  const R8 = R & ~7;
+  const u = scratch() + GROUPED_SCRATCH;
+  for (let t0 = start; t0 < end; t0 += ROWS) {
+    const n = min(ROWS, end - t0);
+    memory.fill(dh + <usize>(t0 * K) * rank, 0, <usize>(n * K) * rank);
     for (let k: i32 = 0; k < K; k++) {
-      const i = <usize>(t * K + k);
-      const out = dh + i * rank;
-      const slot = load<u32>(slots + (i << 2));
-      memory.fill(out, 0, rank);
-      if (slot == NONE) continue;
-      const scale = load<f32>(scales + ((<usize>slot) << 2));
-      transposed(b + <usize>slot * <usize>M * rank, gradient, u, M, R);
-      axpy(load<f32>(weights + (i << 2)) * scale, u, out, R);
-      const d = dweights + (i << 2);
-      store<f32>(d, load<f32>(d) + scale * dot(h + i * rank, u, R));
+      const mine = slots + ((<usize>(t0 * K + k)) << 2);
+      startGroups(n);
+      for (let count = nextGroup(mine, stride, n); count > 0; count = nextGroup(mine, stride, n)) {
+        const slot = load<u32>(mine + <usize>groupIndex(0) * stride);
+        memory.fill(u, 0, <usize>count * rank);
+        for (let i: i32 = 0; i < count; i++) {
+          listRow(i, dy + <usize>(t0 + groupIndex(i)) * row, u + <usize>i * rank, 1);
+        }
+        const matrix = b + <usize>slot * <usize>M * rank;
+        addColumns(count, matrix, 32, rank, M, 0, R8);
+        if (R8 < R) addLastColumns(count, matrix, rank, 4, M, R8, R);
+        const scale = load<f32>(scales + ((<usize>slot) << 2));
+        for (let i: i32 = 0; i < count; i++) {
+          const place = <usize>((t0 + groupIndex(i)) * K + k);
+          const mineU = u + <usize>i * rank;
+          axpy(load<f32>(weights + (place << 2)) * scale, mineU, dh + place * rank, R);
+          const d = dweights + (place << 2);
+          store<f32>(d, load<f32>(d) + scale * dot(h + place * rank, mineU, R));
+        }
+      }
     }
-  }
-}
-
-/** u = Bᵀ dy. */
-function transposed(b: usize, dy: usize, u: usize, M: i32, R: i32): void {
-  const rank = (<usize>R) << 2;
-  if (R == 8) {
-    let u0 = f32x4.splat(0);
-    let u1 = f32x4.splat(0);
-    for (let m: i32 = 0; m < M; m++) {
-      const g = v128.load32_splat(dy);
-      u0 = f32x4.add(u0, f32x4.mul(g, v128.load(b)));
-      u1 = f32x4.add(u1, f32x4.mul(g, v128.load(b, 16)));
-      b += 32;
-      dy += 4;
-    }
-    v128.store(u, u0);
-    v128.store(u, u1, 16);
-    return;
-  }
-  memory.fill(u, 0, rank);
-  for (let m: i32 = 0; m < M; m++) {
-    axpy(load<f32>(dy), b, u, R);
-    b += rank;
-    dy += 4;
   }
 }

@@ -2,6 +2,7 @@
  * Gradient of `expert_expand` for h and the gate weights: with u = B[s]ᵀ dy[t], dh[t, k] = weight · scale · u and
  * dweights[t, k] += scale · h·u.
  */
+import { GROUPED_ROWS, GROUPED_SCRATCH_BYTES } from '../kernel.ts';
 import type { KernelSpec } from '../kernel.ts';
 import { workgroups } from '../workgroups.ts';
 import { expertExpandBackwardReference } from './expert_expand_backward.reference.ts';
@@ -25,7 +26,7 @@ export const expertExpandBackward: KernelSpec = {
     { name: 'M', type: 'u32' },
   ],
   items: ({ T = 0 }) => T,
-  scratch: ({ R = 0 }) => R * 4,
+  scratch: ({ R = 0 }) => GROUPED_SCRATCH_BYTES + GROUPED_ROWS * R * 4,
   reference: expertExpandBackwardReference,
   webgpu: { workgroups: ({ T = 0, K = 0 }) => workgroups(T * K) },
 };

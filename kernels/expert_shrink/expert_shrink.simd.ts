@@ -1,4 +1,5 @@
-import { dot } from '../simd/lanes.simd';
+import { dotRows } from '../simd/dots.simd';
+import { groupIndex, listRow, nextGroup, ROWS, startGroups } from '../simd/grouped.simd';
 
 const NONE: u32 = 0xffffffff;
 
@@ -15,18 +16,24 @@ export function expert_shrink(
   end: i32,
 ): void {
   const row = (<usize>N) << 2;
-  for (let t = start; t < end; t++) {
-    const input = x + <usize>t * row;
+  const rank = (<usize>R) << 2;
+  const stride = (<usize>K) << 2;
+  for (let t0 = start; t0 < end; t0 += ROWS) {
+    const n = min(ROWS, end - t0);
     for (let k: i32 = 0; k < K; k++) {
-      const out = h + ((<usize>((t * K + k) * R)) << 2);
-      const slot = load<u32>(slots + ((<usize>(t * K + k)) << 2));
-      if (slot == NONE) {
-        memory.fill(out, 0, (<usize>R) << 2);
-        continue;
+      const mine = slots + ((<usize>(t0 * K + k)) << 2);
+      for (let i: i32 = 0; i < n; i++) {
+        if (load<u32>(mine + <usize>i * stride) != NONE) continue;
+        memory.fill(h + <usize>((t0 + i) * K + k) * rank, 0, rank);
       }
-      const matrix = a + <usize>slot * <usize>R * row;
-      for (let r: i32 = 0; r < R; r++) {
-        store<f32>(out + ((<usize>r) << 2), dot(matrix + <usize>r * row, input, N));
+      startGroups(n);
+      for (let count = nextGroup(mine, stride, n); count > 0; count = nextGroup(mine, stride, n)) {
+        const slot = load<u32>(mine + <usize>groupIndex(0) * stride);
+        for (let i: i32 = 0; i < count; i++) {
+          const t = t0 + groupIndex(i);
+          listRow(i, x + <usize>t * row, h + <usize>(t * K + k) * rank, 1);
+        }
+        dotRows(count, a + <usize>slot * <usize>R * row, row, N, R);
       }
     }
   }

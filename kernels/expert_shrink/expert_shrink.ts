@@ -2,6 +2,7 @@
  * First half of a LoRA expert (Hu et al. 2021): h[t, k] = A[slots[t, k]] x[t]. x [T, N], a [S, R, N], h [T, K, R];
  * 0 where the slot is NONE.
  */
+import { GROUPED_SCRATCH_BYTES } from '../kernel.ts';
 import type { KernelSpec } from '../kernel.ts';
 import { workgroups } from '../workgroups.ts';
 import { expertShrinkReference } from './expert_shrink.reference.ts';
@@ -21,6 +22,7 @@ export const expertShrink: KernelSpec = {
     { name: 'N', type: 'u32' },
   ],
   items: ({ T = 0 }) => T,
+  scratch: () => GROUPED_SCRATCH_BYTES,
   reference: expertShrinkReference,
   webgpu: { workgroups: ({ T = 0, K = 0, R = 0 }) => workgroups(T * K * Math.ceil(R / 4)), halves: ['a'] },
 };

@@ -1,6 +1,6 @@
-import { axpy } from '../simd/lanes.simd';
-
-const NONE: u32 = 0xffffffff;
+import { addColumns, addLastColumns, PANELS } from '../simd/columns.simd';
+import { GROUPED_SCRATCH, groupIndex, listRow, nextGroup, ROWS, startGroups } from '../simd/grouped.simd';
+import { scratch } from '../simd/scratch.simd';
 
 export function expert_shrink_backward(
   dh: usize,
@@ -15,19 +15,43 @@ export function expert_shrink_backward(
   end: i32,
 ): void {
   const row = (<usize>N) << 2;
-  for (let t = start; t < end; t++) {
+  const rank = (<usize>R) << 2;
+  const stride = (<usize>K) << 2;
+  const panels = scratch() + GROUPED_SCRATCH;
+  const N8 = N & ~7;
+  for (let t0 = start; t0 < end; t0 += ROWS) {
+    const n = min(ROWS, end - t0);
+    // The experts of a token are added in their order, whatever other tokens chose.
     for (let k: i32 = 0; k < K; k++) {
-      const slot = load<u32>(slots + ((<usize>(t * K + k)) << 2));
-      if (slot == NONE) continue;
-      const matrix = a + <usize>slot * <usize>R * row;
-      for (let r: i32 = 0; r < R; r++) {
-        axpy(
-          load<f32>(dh + ((<usize>((t * K + k) * R + r)) << 2)),
-          matrix + <usize>r * row,
-          dx + <usize>t * row,
-          N,
-        );
+      const mine = slots + ((<usize>(t0 * K + k)) << 2);
+      startGroups(n);
+      for (let count = nextGroup(mine, stride, n); count > 0; count = nextGroup(mine, stride, n)) {
+        const slot = load<u32>(mine + <usize>groupIndex(0) * stride);
+        for (let i: i32 = 0; i < count; i++) {
+          const t = t0 + groupIndex(i);
+          listRow(i, dh + <usize>(t * K + k) * rank, dx + <usize>t * row, 1);
+        }
+        const matrix = a + <usize>slot * <usize>R * row;
+        for (let c: i32 = 0; c < N8; c += PANELS) {
+          const columns = min(PANELS, N8 - c);
+          const at = (<usize>c) << 2;
+          for (let i: i32 = 0; i < columns; i += 8) {
+            copyColumns(matrix + at + ((<usize>i) << 2), row, panels + <usize>i * rank, R);
+          }
+          addColumns(count, panels, 8 * rank, 32, R, at, columns);
+        }
+        if (N8 < N) addLastColumns(count, matrix, row, 4, R, N8, N);
       }
     }
+  }
+}
+
+/** Eight columns of a [R, N], side by side. */
+function copyColumns(from: usize, row: usize, to: usize, R: i32): void {
+  for (let r: i32 = 0; r < R; r++) {
+    v128.store(to, v128.load(from));
+    v128.store(to, v128.load(from, 16), 16);
+    from += row;
+    to += 32;
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Gradient of `expert_shrink` for its input: dx[t] += Σ_k A[slots[t, k]]ᵀ dh[t, k].
  */
+import { GROUPED_SCRATCH_BYTES } from '../kernel.ts';
 import type { KernelSpec } from '../kernel.ts';
 import { invocations } from '../workgroups.ts';
 import { expertShrinkBackwardReference } from './expert_shrink_backward.reference.ts';
@@ -20,6 +21,7 @@ export const expertShrinkBackward: KernelSpec = {
     { name: 'N', type: 'u32' },
   ],
   items: ({ T = 0 }) => T,
+  scratch: ({ R = 0 }) => GROUPED_SCRATCH_BYTES + R * 1024,
   reference: expertShrinkBackwardReference,
   webgpu: { workgroups: ({ T = 0, N = 0 }) => invocations(T * N) },
 };

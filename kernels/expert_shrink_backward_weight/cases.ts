@@ -1,4 +1,7 @@
-/** Ranks and widths beside the vector width, places without an expert, experts that several tokens share. */
+/**
+ * Ranks and widths beside the vector width, places without an expert, experts that several tokens share, more of
+ * them than are multiplied together.
+ */
 import type { KernelCase } from '../kernel.ts';
 import { createCaseRandom } from '../random-case.ts';
 
@@ -7,6 +10,8 @@ const SHAPES = [
   { T: 3, K: 2, R: 4, N: 7, S: 5 },
   { T: 9, K: 2, R: 8, N: 20, S: 6 },
   { T: 17, K: 4, R: 5, N: 33, S: 9 },
+  { T: 300, K: 1, R: 12, N: 24, S: 2 },
+  { T: 50, K: 2, R: 16, N: 300, S: 3 },
   { T: 5, K: 3, R: 16, N: 260, S: 12 },
 ];
 

@@ -1,7 +1,8 @@
 /**
- * Gradient of `expert_shrink` for A: da[s] += Σ_{t,k: slots[t,k] = s} dh[t, k] ⊗ x[t]. One item is one rank of one
- * slot.
+ * Gradient of `expert_shrink` for A: da[s] += Σ_{t,k: slots[t,k] = s} dh[t, k] ⊗ x[t]. One item is a strip of
+ * 64 columns of one slot.
  */
+import { GROUPED_SCRATCH_BYTES } from '../kernel.ts';
 import type { KernelSpec } from '../kernel.ts';
 import { invocations } from '../workgroups.ts';
 import { expertShrinkBackwardWeightReference } from './expert_shrink_backward_weight.reference.ts';
@@ -21,8 +22,9 @@ export const expertShrinkBackwardWeight: KernelSpec = {
     { name: 'N', type: 'u32' },
     { name: 'S', type: 'u32' },
   ],
-  items: ({ R = 0, S = 0 }) => S * R,
+  items: ({ N = 0, S = 0 }) => S * Math.ceil(N / 64),
   grain: () => 1,
+  scratch: () => GROUPED_SCRATCH_BYTES,
   reference: expertShrinkBackwardWeightReference,
   webgpu: { workgroups: ({ S = 0, R = 0, N = 0 }) => invocations(S * R * N) },
 };

@@ -33,23 +33,8 @@ export function linear_experts(
     const to = y + <usize>m0 * ldc + ((<usize>n0) << 2);
     gemm(x + <usize>m0 * bytes, bytes, 4, w + <usize>n0 * bytes, 4, bytes, to, ldc, mc, nc, N, true);
     if (K == 0) continue;
-    for (let m: i32 = 0; m < mc; m++) {
-      const place = <usize>((m0 + m) * K);
-      const at = place << 2;
-      addExperts(
-        h + place * rank,
-        rank,
-        b,
-        slots + at,
-        weights + at,
-        scales,
-        to + <usize>m * ldc,
-        K,
-        R,
-        M,
-        n0,
-        nc,
-      );
-    }
+    const place = <usize>(m0 * K);
+    const at = place << 2;
+    addExperts(mc, h + place * rank, rank, b, slots + at, weights + at, scales, to, ldc, K, R, M, n0, nc);
   }
 }

@@ -2,13 +2,14 @@
 import type { KernelCase } from '../kernel.ts';
 import { createCaseRandom } from '../random-case.ts';
 
-/** M, N, K on either side of the tiles: rows by 4 and 96, columns by 64 and 256, sums by 256. */
+/** M, N, K on either side of the tiles: rows by 4, 6 and 96 (from 513 on by shares), columns by 64 and 256, sums by 256. */
 const LARGE = [
   [1, 300, 257],
   [24, 70, 30],
   [25, 65, 20],
   [97, 257, 33],
   [200, 20, 513],
+  [602, 10, 20],
 ] as const;
 
 export const cases: readonly KernelCase[] = [

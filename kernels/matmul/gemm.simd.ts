@@ -2,9 +2,11 @@
  * One tile of a matrix product, shared by `matmul` and attention: c (+)= a·b with arbitrary strides (in bytes).
  *
  * b is packed in panels of 8 columns, a only where its rows are not contiguous, both into the thread's scratch; a 6×8 block
- * of c then lives in registers. An element of c is summed over k in order, in blocks of 256: tile sizes do not show.
+ * of c then lives in registers (4×8, 2×8 and 1×8 for the last rows). An element of c is summed over k in order, in blocks
+ * of 256: tile sizes do not show.
  */
 import { madd } from '../simd/lanes.simd';
+import { packA, packB } from './pack.simd';
 import { scratch } from '../simd/scratch.simd';
 
 const KC: i32 = 256;
@@ -26,7 +28,7 @@ export function gemm(
     for (let k0: i32 = 0; k0 < K; k0 += KC) {
       const kc = min(KC, K - k0);
       const add = accumulate || k0 > 0;
-      packB(b + <usize>k0 * sbk + <usize>n0 * sbn, sbk, sbn, kc, nc);
+      packB(b + <usize>k0 * sbk + <usize>n0 * sbn, sbk, sbn, kc, nc, scratch());
       for (let m0: i32 = 0; m0 < M; m0 += MC) {
         const mc = min(MC, M - m0);
         tile(a + <usize>m0 * sam + <usize>k0 * sak, sam, sak, c + <usize>m0 * ldc + (<usize>n0 << 2), ldc, mc, nc, kc, add);
@@ -37,13 +39,13 @@ export function gemm(
 
 function tile(a: usize, sam: usize, sak: usize, c: usize, ldc: usize, mc: i32, nc: i32, kc: i32, add: bool): void {
   const packed = sak != 4 && mc >= 6;
-  if (packed) packA(a, sam, sak, mc, kc);
+  if (packed) packA(a, sam, sak, mc, kc, scratch() + PACK_A);
   for (let m: i32 = 0; m < mc; ) {
-    const full = m + 6 <= mc;
+    const rows = blockRows(mc - m);
     let ap = a + <usize>m * sam;
     let rm = sam;
     let rk = sak;
-    if (packed && full) {
+    if (packed && rows == 6) {
       ap = scratch() + PACK_A + (<usize>(m * kc) << 2);
       rm = 4;
       rk = 24;
@@ -51,106 +53,37 @@ function tile(a: usize, sam: usize, sak: usize, c: usize, ldc: usize, mc: i32, n
     for (let n: i32 = 0; n < nc; n += 8) {
       const bp = scratch() + (<usize>(n * kc) << 2);
       const cp = c + <usize>m * ldc + (<usize>n << 2);
-      if (n + 8 <= nc) {
-        if (full) block6(ap, rm, rk, bp, cp, ldc, kc, add);
-        else block1(ap, rk, bp, cp, kc, add);
-      } else {
-        edge(ap, rm, rk, bp, cp, ldc, kc, add, full ? 6 : 1, nc - n);
-      }
+      if (n + 8 <= nc) block(rows, ap, rm, rk, bp, cp, ldc, kc, add);
+      else edge(ap, rm, rk, bp, cp, ldc, kc, add, rows, nc - n);
     }
-    m += full ? 6 : 1;
+    m += rows;
   }
+}
+
+@inline
+function blockRows(left: i32): i32 {
+  return left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+}
+
+@inline
+function block(
+  rows: i32, a: usize, sam: usize, sak: usize, b: usize, c: usize, ldc: usize, kc: i32, add: bool,
+): void {
+  if (rows == 6) block6(a, sam, sak, b, c, ldc, kc, add);
+  else if (rows == 4) block4(a, sam, sak, b, c, ldc, kc, add);
+  else if (rows == 2) block2(a, sam, sak, b, c, ldc, kc, add);
+  else block1(a, sak, b, c, kc, add);
 }
 
 /** A block that hangs over the right edge: computed in scratch, then copied in part. */
 function edge(a: usize, sam: usize, sak: usize, b: usize, c: usize, ldc: usize, kc: i32, add: bool, rows: i32, columns: i32): void {
   const t = scratch() + EDGE;
-  if (rows == 6) block6(a, sam, sak, b, t, 32, kc, false);
-  else block1(a, sak, b, t, kc, false);
+  block(rows, a, sam, sak, b, t, 32, kc, false);
   for (let i: i32 = 0; i < rows; i++) {
     for (let j: i32 = 0; j < columns; j++) {
       const p = c + <usize>i * ldc + (<usize>j << 2);
       const v = load<f32>(t + (<usize>(i * 8 + j) << 2));
       store<f32>(p, add ? load<f32>(p) + v : v);
-    }
-  }
-}
-
-/** b[kc, nc] to panels [nc / 8][kc][8], zero beyond nc. */
-function packB(b: usize, sbk: usize, sbn: usize, kc: i32, nc: i32): void {
-  for (let n: i32 = 0; n < nc; n += 8) {
-    const to = scratch() + (<usize>(n * kc) << 2);
-    const from = b + <usize>n * sbn;
-    if (n + 8 <= nc && sbn == 4) copyPanel(from, sbk, to, kc);
-    else if (n + 8 <= nc && sbk == 4) {
-      transposePanel(from, sbn, to, kc);
-      transposePanel(from + 4 * sbn, sbn, to + 16, kc);
-    } else raggedPanel(from, sbk, sbn, to, kc, min(8, nc - n));
-  }
-}
-
-function copyPanel(from: usize, sbk: usize, to: usize, kc: i32): void {
-  for (let k: i32 = 0; k < kc; k++) {
-    v128.store(to, v128.load(from));
-    v128.store(to, v128.load(from, 16), 16);
-    from += sbk;
-    to += 32;
-  }
-}
-
-/** Four rows of k-contiguous data to one half of a panel. */
-function transposePanel(from: usize, sbn: usize, to: usize, kc: i32): void {
-  let k: i32 = 0;
-  for (; k + 4 <= kc; k += 4) {
-    const p = from + (<usize>k << 2);
-    const r0 = v128.load(p);
-    const r1 = v128.load(p + sbn);
-    const r2 = v128.load(p + 2 * sbn);
-    const r3 = v128.load(p + 3 * sbn);
-    const t0 = v128.shuffle<i32>(r0, r1, 0, 4, 1, 5);
-    const t1 = v128.shuffle<i32>(r0, r1, 2, 6, 3, 7);
-    const t2 = v128.shuffle<i32>(r2, r3, 0, 4, 1, 5);
-    const t3 = v128.shuffle<i32>(r2, r3, 2, 6, 3, 7);
-    const q = to + (<usize>k << 5);
-    v128.store(q, v128.shuffle<i64>(t0, t2, 0, 2));
-    v128.store(q, v128.shuffle<i64>(t0, t2, 1, 3), 32);
-    v128.store(q, v128.shuffle<i64>(t1, t3, 0, 2), 64);
-    v128.store(q, v128.shuffle<i64>(t1, t3, 1, 3), 96);
-  }
-  for (; k < kc; k++) {
-    for (let j: i32 = 0; j < 4; j++) {
-      store<f32>(to + (<usize>k << 5) + (<usize>j << 2), load<f32>(from + (<usize>k << 2) + <usize>j * sbn));
-    }
-  }
-}
-
-function raggedPanel(from: usize, sbk: usize, sbn: usize, to: usize, kc: i32, columns: i32): void {
-  for (let k: i32 = 0; k < kc; k++) {
-    for (let j: i32 = 0; j < 8; j++) {
-      const v: f32 = j < columns ? load<f32>(from + <usize>k * sbk + <usize>j * sbn) : 0;
-      store<f32>(to + (<usize>k << 5) + (<usize>j << 2), v);
-    }
-  }
-}
-
-/** a[mc, kc] to panels [mc / 6][kc][6]; the last mc % 6 rows stay where they are. */
-function packA(a: usize, sam: usize, sak: usize, mc: i32, kc: i32): void {
-  for (let m: i32 = 0; m + 6 <= mc; m += 6) {
-    let from = a + <usize>m * sam;
-    let to = scratch() + PACK_A + (<usize>(m * kc) << 2);
-    if (sam == 4) {
-      for (let k: i32 = 0; k < kc; k++) {
-        v128.store(to, v128.load(from));
-        store<u64>(to, load<u64>(from, 16), 16);
-        from += sak;
-        to += 24;
-      }
-    } else {
-      for (let k: i32 = 0; k < kc; k++) {
-        for (let i: usize = 0; i < 6; i++) store<f32>(to + (i << 2), load<f32>(from + i * sam));
-        from += sak;
-        to += 24;
-      }
     }
   }
 }
@@ -172,6 +105,72 @@ function block1(a: usize, sak: usize, b: usize, c: usize, kc: i32, add: bool): v
   }
   put(c, c0, add);
   put(c + 16, c1, add);
+}
+
+function block2(a: usize, sam: usize, sak: usize, b: usize, c: usize, ldc: usize, kc: i32, add: bool): void {
+  let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
+  let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+  let a1 = a + sam;
+  const end = b + (<usize>kc << 5);
+  while (b < end) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    let x = v128.load32_splat(a);
+    c00 = madd(x, b0, c00);
+    c01 = madd(x, b1, c01);
+    x = v128.load32_splat(a1);
+    c10 = madd(x, b0, c10);
+    c11 = madd(x, b1, c11);
+    a += sak;
+    a1 += sak;
+    b += 32;
+  }
+  put(c, c00, add);
+  put(c + 16, c01, add);
+  c += ldc;
+  put(c, c10, add);
+  put(c + 16, c11, add);
+}
+
+function block4(a: usize, sam: usize, sak: usize, b: usize, c: usize, ldc: usize, kc: i32, add: bool): void {
+  let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
+  let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+  let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
+  let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+  let a1 = a + sam, a2 = a1 + sam, a3 = a2 + sam;
+  const end = b + (<usize>kc << 5);
+  while (b < end) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    let x = v128.load32_splat(a);
+    c00 = madd(x, b0, c00);
+    c01 = madd(x, b1, c01);
+    x = v128.load32_splat(a1);
+    c10 = madd(x, b0, c10);
+    c11 = madd(x, b1, c11);
+    x = v128.load32_splat(a2);
+    c20 = madd(x, b0, c20);
+    c21 = madd(x, b1, c21);
+    x = v128.load32_splat(a3);
+    c30 = madd(x, b0, c30);
+    c31 = madd(x, b1, c31);
+    a += sak;
+    a1 += sak;
+    a2 += sak;
+    a3 += sak;
+    b += 32;
+  }
+  put(c, c00, add);
+  put(c + 16, c01, add);
+  c += ldc;
+  put(c, c10, add);
+  put(c + 16, c11, add);
+  c += ldc;
+  put(c, c20, add);
+  put(c + 16, c21, add);
+  c += ldc;
+  put(c, c30, add);
+  put(c + 16, c31, add);
 }
 
 function block6(a: usize, sam: usize, sak: usize, b: usize, c: usize, ldc: usize, kc: i32, add: bool): void {

@@ -1,8 +1,9 @@
 /** How a product of M rows is cut into work items; `product-tile.ts` says the same in TypeScript. */
 
-@inline
 export function tileRows(M: i32): i32 {
-  return M > 512 ? 192 : 96;
+  if (M <= 512) return 96;
+  const pairs = (M + 383) / 384;
+  return (((M + 2 * pairs - 1) / (2 * pairs) + 5) / 6) * 6;
 }
 
 @inline

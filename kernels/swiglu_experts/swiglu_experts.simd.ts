@@ -43,17 +43,18 @@ export function swiglu_experts(
     const weight = w + <usize>n0 * bytes;
     gemm(from, bytes, 4, weight, 4, bytes, gate, ROW, mc, nc, N, false);
     gemm(from, bytes, 4, weight + <usize>M * bytes, 4, bytes, up, ROW, mc, nc, N, false);
+    if (K > 0) {
+      const place = <usize>(m0 * K);
+      const at = place << 2;
+      const s = slots + at;
+      const g = weights + at;
+      const hidden = h + 2 * place * rank;
+      addExperts(mc, hidden, 2 * rank, b, s, g, scales, gate, ROW, K, R, 2 * M, n0, nc);
+      addExperts(mc, hidden + rank, 2 * rank, b, s, g, scales, up, ROW, K, R, 2 * M, M + n0, nc);
+    }
     for (let m: i32 = 0; m < mc; m++) {
-      const g = gate + <usize>m * ROW;
-      const u = up + <usize>m * ROW;
-      if (K > 0) {
-        const place = <usize>((m0 + m) * K);
-        const at = place << 2;
-        const hidden = h + 2 * place * rank;
-        addExperts(hidden, 2 * rank, b, slots + at, weights + at, scales, g, K, R, 2 * M, n0, nc);
-        addExperts(hidden + rank, 2 * rank, b, slots + at, weights + at, scales, u, K, R, 2 * M, M + n0, nc);
-      }
-      swigluRow(g, u, y + <usize>(m0 + m) * ldc + ((<usize>n0) << 2), nc);
+      const at = <usize>m * ROW;
+      swigluRow(gate + at, up + at, y + <usize>(m0 + m) * ldc + ((<usize>n0) << 2), nc);
     }
   }
 }

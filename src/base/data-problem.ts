@@ -21,7 +21,7 @@ export interface ProblemList {
   readonly countByReason: ReadonlyMap<string, number>;
 }
 
-export const PROBLEMS_SHOWN = 20;
+const PROBLEMS_SHOWN = 20;
 /** A reason may name a value; those beyond this many are counted together. */
 const MAX_REASONS = 100;
 const MAX_REASON_LENGTH = 300;

@@ -9,6 +9,7 @@ import type { Settings } from './config.ts';
 import { openEngineAnswerers } from './engine-answerer.ts';
 import { openTokenizer } from './files.ts';
 import { createPromptEncoder } from './prompt-encoder.ts';
+import { openaiAddress } from './server-address.ts';
 import { createServerAnswerer } from './server-answerer.ts';
 import { chooseShards } from './shard-choice.ts';
 import { listShardFiles, newestOfEach, type ShardPath } from './shard-files.ts';
@@ -79,8 +80,7 @@ const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 
 /** The specialties that the server lists as models of its own. */
 async function listShards(url: string, key: string | undefined): Promise<string[]> {
-  const base = url.replace(/\/+$/u, '');
-  const response = await fetch(`${/\/v1$/u.test(base) ? base : `${base}/v1`}/models`, {
+  const response = await fetch(openaiAddress(url, '/models'), {
     headers: key === undefined ? {} : { authorization: `Bearer ${key}` },
   }).catch((cause: unknown) => {
     throw new CallerError('server_unreachable', `No server answers at ${url}. Is it running?`, { cause });

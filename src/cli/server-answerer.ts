@@ -6,6 +6,7 @@ import { parseErrorBody } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import { ROUTED_MODEL } from '../protocol/route.ts';
 import type { PromptEncoder } from './prompt-encoder.ts';
+import { openaiAddress } from './server-address.ts';
 import type { ShardChoice } from './shard-choice.ts';
 
 export interface ServerAnswererOptions {
@@ -125,7 +126,7 @@ function textOf(prompt: ExamPrompt): string {
 }
 
 function lengthOf(text: string): Piece['begins'] {
-  return { units: text.length, points: [...text].length };
+  return { units: text.length, points: Array.from(text).length };
 }
 
 const logprobsSchema = z.object({
@@ -182,8 +183,7 @@ function incomplete(id: string, what: string): CallerError {
 }
 
 async function send({ url, key }: ServerAnswererOptions, path: string, body: object): Promise<unknown> {
-  const base = url.replace(/\/+$/u, '');
-  const address = `${/\/v1$/u.test(base) ? base : `${base}/v1`}${path}`;
+  const address = openaiAddress(url, path);
   for (let attempt = 1; ; attempt++) {
     const response = await fetch(address, {
       method: 'POST',

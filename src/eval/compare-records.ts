@@ -29,8 +29,6 @@ export function compareRecords(
     if (pairs.length === 0) return undefined;
     return compareSeeds([pairs.map(([one]) => one)], [pairs.map(([, other]) => other)]);
   };
-  const outcome = (choice: { right: boolean } | undefined): number | undefined =>
-    choice ? Number(choice.right) : undefined;
   const entries = [
     ['letters', differ(({ letters }) => outcome(letters))],
     ['generated', differ(({ generated }) => outcome(generated))],
@@ -42,4 +40,8 @@ export function compareRecords(
     questions: left.length,
     ...Object.fromEntries(entries.filter(([, difference]) => difference !== undefined)),
   };
+}
+
+function outcome(choice: { right: boolean } | undefined): number | undefined {
+  return choice ? Number(choice.right) : undefined;
 }

@@ -64,8 +64,6 @@ function reportGroup(records: readonly QuestionRecord[]): GroupReport {
   const text = records.flatMap((record) => record.text ?? []);
   const textPerCharacter = records.flatMap((record) => record.textPerCharacter ?? []);
   const generated = records.flatMap((record) => record.generated ?? []);
-  const share = (choices: readonly { right: boolean }[]): Proportion =>
-    proportion(choices.map(({ right }) => right));
   const lettersMargin = marginOf(letters);
   const textMargin = marginOf(text);
   const textPerCharacterMargin = marginOf(textPerCharacter);
@@ -85,6 +83,10 @@ function reportGroup(records: readonly QuestionRecord[]): GroupReport {
     chance: average(records.map(chanceOf)),
     ...(letters.length > 0 ? { chosen: count(letters.map(({ chosen }) => chosen)) } : {}),
   };
+}
+
+function share(choices: readonly { right: boolean }[]): Proportion {
+  return proportion(choices.map(({ right }) => right));
 }
 
 /** Of the choices that have a margin; undefined where none has. */

@@ -44,7 +44,7 @@ export function renderExam(result: ExamResult): string {
     ...models.flatMap(({ name, description, figures }) => [
       `## ${name}`,
       '',
-      `${description}`,
+      description,
       '',
       ...renderFigures(figures),
       '',
@@ -108,13 +108,6 @@ function renderDifferences(differences: ExamResult['differences']): string[] {
     'margin, text',
     'margin, text per character',
   ];
-  const cellsOf = ({ letters, generated, ...margins }: RecordDifferences): (Difference | undefined)[] => [
-    letters,
-    generated,
-    margins.lettersMargin,
-    margins.textMargin,
-    margins.textPerCharacterMargin,
-  ];
   return [
     '## Differences on the same questions',
     '',
@@ -123,10 +116,15 @@ function renderDifferences(differences: ExamResult['differences']): string[] {
     line(['', ...titles]),
     line(['---', ...titles.map(() => '---')]),
     ...differences.map(({ name, to, values }) =>
-      line([`${name} − ${to}`, ...cellsOf(values).map((one) => (one ? showDifference(one) : ''))]),
+      line([`${name} − ${to}`, ...measuresOf(values).map((one) => (one ? showDifference(one) : ''))]),
     ),
     '',
   ];
+}
+
+function measuresOf(values: RecordDifferences): (Difference | undefined)[] {
+  const { letters, generated, lettersMargin, textMargin, textPerCharacterMargin } = values;
+  return [letters, generated, lettersMargin, textMargin, textPerCharacterMargin];
 }
 
 function showShare({ accuracy, interval }: Proportion): string {

@@ -23,7 +23,7 @@ export function parseAnswer(
   const chosen = letters.filter((letter) => found.includes(letter));
   if (kind === 'multiple') return chosen.join('');
   // As CMB's script does: of several letters the first that is said.
-  return [...found].find((letter) => letters.includes(letter)) ?? null;
+  return Array.from(found).find((letter) => letters.includes(letter)) ?? null;
 }
 
 /** Letters with neither letter nor digit beside them. */

@@ -128,7 +128,7 @@ function readLetters(question: ExamQuestion, scores: readonly ContinuationScore[
 }
 
 function readTexts(question: ExamQuestion, scores: readonly ContinuationScore[]): Likelihoods {
-  const lengths = Object.values(question.options).map((text) => [...text].length);
+  const lengths = Object.values(question.options).map((text) => Array.from(text).length);
   const whole = scores.map(({ logLikelihood }) => logLikelihood);
   const perCharacter = whole.map((score, at) => score / (lengths[at] ?? 1));
   const letters = Object.keys(question.options);

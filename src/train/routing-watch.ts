@@ -35,8 +35,10 @@ export class RoutingWatch {
 
   /** Where the experts' embeddings lay at the last look. */
   async writeOutputs(path: string): Promise<void> {
-    const short = (_: string, value: unknown): unknown =>
-      typeof value === 'number' ? Math.round(value * 1e4) / 1e4 : value;
-    await writeWhole(path, `${JSON.stringify(this.#outputs, short)}\n`);
+    await writeWhole(path, `${JSON.stringify(this.#outputs, shorten)}\n`);
   }
+}
+
+function shorten(_: string, value: unknown): unknown {
+  return typeof value === 'number' ? Math.round(value * 1e4) / 1e4 : value;
 }

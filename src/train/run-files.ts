@@ -102,5 +102,3 @@ export async function restoreTrainer(
   }
   trainer.step = state.step;
 }
-
-export { writeWhole };

@@ -1,6 +1,5 @@
 /** Data of a fine-tuning run: consultations and questions, packed specialty by specialty, answers alone to be learnt. */
 import { createHash } from 'node:crypto';
-import { dirname, join } from 'node:path';
 import type { DataProblem } from '../base/data-problem.ts';
 import type { Tokenizer, TokenizerFiles } from '../model/tokenizer.ts';
 import { requireRows } from './batches.ts';

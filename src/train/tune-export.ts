@@ -34,7 +34,7 @@ export async function exportTuned(
     values.set(name, await readTensor(device, tensor));
   }
   const pool = tunePool(config);
-  if (!pool) return new Map(Object.entries(await encodeCheckpoint(model, values, 'F16')));
+  if (!pool) return new Map(Object.entries(encodeCheckpoint(model, values, 'F16')));
   const files = new Map<string, Uint8Array>();
   for (const [index, specialty] of pool.names.entries()) {
     const shard = await encodeShard(values, pool, index, model, { ...origin, version: config.version });

@@ -5,7 +5,7 @@ import type { ActiveShards, ShardPool } from './shard-routes.ts';
 import type { ExpertsMethod, TuneRunConfig } from './tune-config.ts';
 
 /** Name that the one shard of a shared pool has as a file. */
-export const SHARED = 'shared';
+const SHARED = 'shared';
 
 /** The base alone. */
 export const NO_SHARDS: ActiveShards = { shards: [], priors: [] };

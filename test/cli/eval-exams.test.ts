@@ -150,19 +150,17 @@ describe('eval cmexam', () => {
     const out = join(folder, 'result.json');
     const records = join(folder, 'records.jsonl');
     const table = await run(
-      ...[
-        'cmexam',
-        '--data',
-        data,
-        '--model',
-        'base,right',
-        '--answer',
-        'both',
-        '--out',
-        out,
-        '--records',
-        records,
-      ],
+      'cmexam',
+      '--data',
+      data,
+      '--model',
+      'base,right',
+      '--answer',
+      'both',
+      '--out',
+      out,
+      '--records',
+      records,
     );
     const result: ExamResult = JSON.parse(await readFile(out, 'utf8'));
     expect(result).toMatchObject({

@@ -97,6 +97,31 @@ describe('a chat', () => {
   });
 });
 
+test('a scored prompt of lm-evaluation-harness comes back whole: a logarithm for each token but the first', async () => {
+  const prompts = [30, 200, 7].map((length, n) =>
+    Array.from({ length }, (_, i) => 300 + ((i * 17 + n) % 4000)),
+  );
+  const answer = await product.openai.completions.create({
+    model: pinned,
+    prompt: prompts,
+    temperature: 0,
+    max_tokens: 1,
+    logprobs: 1,
+    seed: 1234,
+    echo: true,
+  });
+  expect(answer.choices.map(({ index }) => index)).toEqual([0, 1, 2]);
+  for (const { index, logprobs } of answer.choices) {
+    // The last one is that of the generated token.
+    const own = logprobs?.token_logprobs ?? [];
+    expect(own).toHaveLength(prompts[index]!.length + 1);
+    expect(own.slice(1).every((value) => typeof value === 'number' && value <= 0)).toBe(true);
+    const best = (logprobs?.top_logprobs ?? []).slice(1).map((top) => Math.max(...Object.values(top)));
+    expect(best).toHaveLength(prompts[index]!.length);
+    expect(best.every((value, at) => value >= own[at + 1]!)).toBe(true);
+  }
+});
+
 test('the models are those that can be asked', async () => {
   const models = await product.openai.models.list();
   const ids = models.data.map(({ id }) => id);

@@ -89,7 +89,14 @@ describe('route tables of a batch', () => {
   ];
 
   test('the pool has room for the most shards of a route, and no more than there are', () => {
-    expect(shape).toEqual({ slots: 15, shardExperts: 3, rank: 4, topK: 2, maxExperts: MAX_ACTIVE_SHARDS * 3, maxRoutes: 3 });
+    expect(shape).toEqual({
+      slots: 15,
+      shardExperts: 3,
+      rank: 4,
+      topK: 2,
+      maxExperts: MAX_ACTIVE_SHARDS * 3,
+      maxRoutes: 3,
+    });
     expect(poolShape({ ...pool, shards: 1 }, 4, 3).maxExperts).toBe(3);
   });
 

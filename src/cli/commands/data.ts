@@ -10,6 +10,7 @@ import { checkData, type DataCheck } from '../../train/data/check-data.ts';
 import { copyClean } from '../../train/data/clean-copy.ts';
 import type { EvaluationQuestion } from '../../train/data/dedupe/contamination.ts';
 import { renderDedupe } from '../../train/data/dedupe/report.ts';
+import { measureLabels } from '../../train/data/measure-labels.ts';
 import { SOURCES } from '../../train/data/sources/registry.ts';
 import type { Source } from '../../train/data/sources/source.ts';
 import { SPECIALTY_NAMES } from '../../train/data/weak-label.ts';
@@ -50,6 +51,11 @@ export function registerDataCommand(program: Command, context: CliContext): void
     .option('--out <folder>', 'where data-check.md and data-check.json go', 'runs/data-check')
     .option('--clean <folder>', 'where a copy without those rows goes')
     .action((options: CheckOptions) => check(context, options));
+  data
+    .command('labels')
+    .description('measure the weak labels against those that the sources give')
+    .requiredOption('--data <folder>', 'folder with sft/ and mcq/')
+    .action((options: Pick<CheckOptions, 'data'>) => labels(context, options));
   data
     .command('sources')
     .description('list the sources: where their files are, and under which licence')
@@ -148,6 +154,19 @@ function renderCheck({ files, problems, dedupe }: DataCheck, notes: readonly str
   lines.push('', '## Rows', '', '```', describeProblems(problems), '```', '');
   lines.push('## Evaluation questions', '', ...notes.map((note) => `- ${note}`), '', renderDedupe(dedupe));
   return lines.join('\n');
+}
+
+async function labels(context: CliContext, { data }: Pick<CheckOptions, 'data'>): Promise<void> {
+  context.print(
+    '| source | rows with a label | decided | right of the decided |\n| --- | ---: | ---: | ---: |',
+  );
+  for (const { source, rows, decided, right } of await measureLabels(resolve(data))) {
+    context.print(`| ${source} | ${rows} | ${percent(decided, rows)} | ${percent(right, decided)} |`);
+  }
+}
+
+function percent(part: number, whole: number): string {
+  return whole === 0 ? '–' : `${((100 * part) / whole).toFixed(0)} %`;
 }
 
 /** All sets that are there, with a note for each of the three. */

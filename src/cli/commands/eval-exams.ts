@@ -13,7 +13,7 @@ import { renderExam, type ExamResult } from '../../eval/exam-table.ts';
 import { officialTemplate } from '../../eval/exam-templates.ts';
 import { readExam, type Exam, type ExamName, type ExamQuestion } from '../../eval/questions/read-exam.ts';
 import { scoreQuestions, type QuestionRecord } from '../../eval/score-questions.ts';
-import { writeWhole } from '../../train/run-files.ts';
+import { writeWhole } from '../../train/write-whole.ts';
 import { readSettings } from '../config.ts';
 import type { CliContext } from '../context.ts';
 import { deviceNames } from '../devices.ts';
@@ -189,11 +189,12 @@ async function readExamples(exam: Exam, flags: ExamFlags): Promise<readonly Exam
   if (flags.fewShot === 0) return [];
   const given = resolve(flags.fewShotData ?? flags.data);
   const isFile = flags.fewShotData === undefined && (await stat(given)).isFile();
-  const { questions, files } = await readExam(exam.name, isFile ? dirname(given) : given, 'dev').catch(
+  const examples = await readExam(exam.name, isFile ? dirname(given) : given, 'dev').catch(
     (cause: unknown) => {
       throw cause instanceof CallerError ? noExamples(cause.message) : cause;
     },
   );
+  const { questions, files } = usable(examples, flags.skipBadRows === true);
   const asked = new Set(exam.files.map(({ sha256 }) => sha256));
   if (files.some(({ sha256 }) => asked.has(sha256)))
     throw noExamples('They would be the questions themselves.');

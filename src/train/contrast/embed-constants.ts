@@ -4,8 +4,8 @@ import type { Dispatch, Tensor } from '../../tensor/device.ts';
 import { expertShrink, expertShrinkBackwardWeight } from '../../tensor/expert-ops.ts';
 import { elements } from '../../tensor/tensors.ts';
 import { project, projectBackward } from './embed-hidden.ts';
-import { column, gatherAnchors, viewAs } from './layer-contrast.ts';
-import type { Embedder, EmbedderInput } from './layer-contrast.ts';
+import { column, gatherAnchors, viewAs } from './embedder.ts';
+import type { Embedder, EmbedderInput } from './embedder.ts';
 import { contrastNames } from './parameters.ts';
 
 /** A vector of an expert is A x with x = 1. */

@@ -3,8 +3,8 @@ import { ADAPTED } from '../../model/parameters.ts';
 import type { Adapted } from '../../model/parameters.ts';
 import type { Dispatch } from '../../tensor/device.ts';
 import * as ops from '../../tensor/ops.ts';
-import { gatherAnchors, rowsOf } from './layer-contrast.ts';
-import type { Embedder, EmbedderInput } from './layer-contrast.ts';
+import { gatherAnchors, rowsOf } from './embedder.ts';
+import type { Embedder, EmbedderInput } from './embedder.ts';
 import { contrastNames } from './parameters.ts';
 
 export function embedHidden(input: EmbedderInput): Embedder {

@@ -7,8 +7,8 @@ import type { GateTensors } from '../../tensor/expert-ops.ts';
 import * as ops from '../../tensor/ops.ts';
 import { elements } from '../../tensor/tensors.ts';
 import { gatherRows, scatterRows } from './embed-hidden.ts';
-import { column, gatherAnchors, viewAs } from './layer-contrast.ts';
-import type { Embedder, EmbedderInput } from './layer-contrast.ts';
+import { column, gatherAnchors, viewAs } from './embedder.ts';
+import type { Embedder, EmbedderInput } from './embedder.ts';
 import { contrastNames } from './parameters.ts';
 
 export function embedOutputs(input: EmbedderInput): Embedder {

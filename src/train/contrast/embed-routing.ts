@@ -3,7 +3,7 @@
  * anchor's owner is its specialty and its weight 1.
  */
 import * as ops from '../../tensor/ops.ts';
-import type { Embedder, EmbedderInput } from './layer-contrast.ts';
+import type { Embedder, EmbedderInput } from './embedder.ts';
 
 export function embedRouting({ experts, scratch, tensors, own }: EmbedderInput): Embedder {
   const { places, centring, z, dz } = tensors;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Device } from '../../../src/tensor/device.ts';
 import { createReferenceDevice } from '../../../src/tensor/reference/reference-device.ts';
-import { createTensor, elements, readTensor, writeTensor } from '../../../src/tensor/tensors.ts';
+import { readTensor, writeTensor } from '../../../src/tensor/tensors.ts';
 import type { ContrastOptions } from '../../../src/train/contrast/options.ts';
 import type { RoutingOptions } from '../../../src/train/network/context.ts';
 import type { ActiveShards, ShardPool } from '../../../src/train/shard-routes.ts';
@@ -35,7 +35,7 @@ const plain: RoutingOptions = { balance: 0, zLoss: 0, jitter: 0 };
 /** Everything that training makes small, in double precision, on the queues that there are. */
 async function lossOf(device: Device, trainer: Trainer): Promise<() => Promise<number>> {
   const { network } = trainer;
-  const { balance = 0, zLoss = 0, contrast: options } = network.options.routing!;
+  const { balance, zLoss, contrast: options } = network.options.routing!;
   const routing = network.routing!;
   const text = doubleReader(device, network.loss.shape);
   const anchors = doubleReader(device, routing.contrast?.layers[0]!.loss.shape ?? [1]);

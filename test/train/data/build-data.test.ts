@@ -36,7 +36,7 @@ writeFiles(join(root, 'sources'), {
     { instruction: [''], input: '', output: ['没有问题的回答'] },
   ]),
   'LLaMA-Factory/data/cMedQA2/test.json': JSON.stringify([
-    { instruction: '头痛', input: '', output: '休息' },
+    { instruction: '请回答', input: '头痛', output: '休息' },
   ]),
 });
 

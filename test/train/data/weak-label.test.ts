@@ -1,4 +1,8 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { measureLabels } from '../../../src/train/data/measure-labels.ts';
 import { guessSpecialty, SPECIALTY_NAMES } from '../../../src/train/data/weak-label.ts';
 import lexicon from '../../../src/train/data/specialty-lexicon.json' with { type: 'json' };
 
@@ -30,4 +34,27 @@ it('knows twelve specialties by at most 25 words each, no word for two of them',
   expect(Object.keys(SPECIALTY_NAMES)).toHaveLength(12);
   for (const { terms } of Object.values(lexicon)) expect(Object.keys(terms).length).toBeLessThanOrEqual(25);
   expect(new Set(all).size).toBe(all.length);
+});
+
+function row(specialty: string | null, source: 'gold' | 'weak', content: string): string {
+  return JSON.stringify({
+    source: 's',
+    specialty,
+    specialty_src: source,
+    messages: [{ content }, { content: '' }],
+  });
+}
+
+it('is measured on the rows whose label the source gives', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'labels-'));
+  mkdirSync(join(folder, 'sft'));
+  const rows = [
+    row('neurology', 'gold', '癫痫发作'),
+    row('tcm', 'gold', '癫痫发作'),
+    row('tcm', 'gold', '你好'),
+    row('tcm', 'weak', '针灸'),
+  ];
+  writeFileSync(join(folder, 'sft/train.jsonl'), rows.join('\n'));
+  expect(await measureLabels(folder)).toEqual([{ source: 's', rows: 3, decided: 2, right: 1 }]);
+  rmSync(folder, { recursive: true });
 });

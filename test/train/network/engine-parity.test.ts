@@ -13,6 +13,7 @@ import { createWasmDevice } from '../../../src/tensor/wasm/node.ts';
 import { exportBase } from '../../../src/train/base-run.ts';
 import { tuneRunSchema, type TuneRunConfig } from '../../../src/train/tune-config.ts';
 import { exportTuned } from '../../../src/train/tune-export.ts';
+import type { RoutingOptions } from '../../../src/train/network/context.ts';
 import type { ActiveShards } from '../../../src/train/shard-routes.ts';
 import type { Batch, Trainer } from '../../../src/train/trainer.ts';
 import { largestDifference } from '../../support/logits.ts';
@@ -29,6 +30,7 @@ import {
   fillArena,
   randomBatch,
   smallModel,
+  withAnchors,
   withShards,
 } from '../../support/tiny-trainer.ts';
 
@@ -87,6 +89,22 @@ async function exported(
   return { trainer, checkpoint };
 }
 
+const ANCHORS = 8;
+const EVERYTHING: RoutingOptions = {
+  balance: 0.1,
+  zLoss: 0.1,
+  jitter: 0.2,
+  contrast: {
+    variant: 'queue',
+    temperature: 0.2,
+    weight: 1,
+    queueSize: 4,
+    dimensions: 8,
+    anchors: ANCHORS,
+    warmupSteps: 0,
+  },
+};
+
 const active: ActiveShards[] = [
   { shards: [1], priors: [1] },
   { shards: [2, 0], priors: [5 / 8, 3 / 8] },
@@ -144,11 +162,16 @@ describe.each(devices)('trainer and engine agree on %s', (_device, open) => {
     await device.dispose();
   });
 
-  test('on exported shards: one, and several with priors, each row of a batch its own', async () => {
+  test.each([
+    ['trained on the text alone', {}],
+    ['trained with everything that is asked of gates', { routing: EVERYTHING }],
+  ])('on exported shards, alone and with priors, each row of a batch its own: %s', async (_title, extras) => {
     const device = await open();
     const model = await smallModel();
-    const trainer = await expertTrainer(device, model);
-    for (const seed of [1, 2]) await trainer.train(withShards(randomBatch(seed), active));
+    const trainer = await expertTrainer(device, model, extras);
+    for (const seed of [1, 2]) {
+      await trainer.train(withAnchors(withShards(randomBatch(seed), active), ANCHORS, seed));
+    }
     const files = await exportTuned(
       device,
       { trainer, model: model.config, config: tuneConfig },
@@ -190,8 +213,10 @@ describe.each(devices)('trainer and engine agree on %s', (_device, open) => {
       }
     }
     const stored = new Map([...rounded].map(([name, values]) => [name, Float32Array.from(values)] as const));
-    expect([...stored.keys()].toSorted()).toEqual([...trainer.network.trained.tensors.keys()].toSorted());
-    await fillArena(device, trainer.network.trained, stored);
+    // Projectors are no part of a shard.
+    const served = [...trainer.network.trained.tensors].filter(([name]) => !name.startsWith('contrast.'));
+    expect([...stored.keys()].toSorted()).toEqual(served.map(([name]) => name).toSorted());
+    await fillArena(device, { ...trainer.network.trained, tensors: new Map(served) }, stored);
 
     const batch = withShards(randomBatch(4), active);
     const routes = active.map(({ shards, priors }): Route => {

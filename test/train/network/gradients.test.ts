@@ -36,7 +36,11 @@ describe('the gradient is that of the loss', () => {
   ])('of every tensor of the base: %s', async (_title, sizes) => {
     const device = createReferenceDevice({ precision: 'f64' });
     const trainer = await baseTrainer(device, await smallModel(sizes), STILL);
-    const found = await worstOfAll(device, trainer, await differentiate(device, trainer, randomBatch(31, 0.7)));
+    const found = await worstOfAll(
+      device,
+      trainer,
+      await differentiate(device, trainer, randomBatch(31, 0.7)),
+    );
     for (const [name, { worst, largest }] of found) {
       expect(worst, name).toBeLessThan(1e-5);
       expect(largest, name).toBeGreaterThan(1e-4);

@@ -1,6 +1,6 @@
 /** Cuts a text into rows of bounded length, at the ends of paragraphs or, where one is too long, of sentences. */
 
-export const MAX_CHUNK = 2600;
+const MAX_CHUNK = 2600;
 
 export function chunkText(text: string, limit = MAX_CHUNK): string[] {
   const chunks: string[] = [];

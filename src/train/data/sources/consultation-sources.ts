@@ -113,9 +113,10 @@ const cmedqa2: Source = {
   nonCommercial: true,
   personal: true,
   async *read(folder) {
+    // The instruction of this copy is one sentence for all rows; the input is the question.
     for await (const { index, value } of jsonRows(folder, instructionSchema)) {
-      const question = [value.instruction, value.input].filter((text) => text.trim() !== '').join('\n');
-      yield { part: 'sft', id: `cmedqa2-${padded(index)}`, messages: askAndAnswer(question, value.output) };
+      const messages = askAndAnswer(value.input, value.output);
+      yield { part: 'sft', id: `cmedqa2-${padded(index)}`, messages };
     }
   },
 };

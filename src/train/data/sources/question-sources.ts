@@ -1,5 +1,4 @@
 /** Sources of multiple-choice questions. */
-import { basename } from 'node:path';
 import { readSheet } from 'read-excel-file/node';
 import * as z from 'zod';
 import { readCsvRecords } from '../../../base/csv-records.ts';
@@ -90,8 +89,11 @@ const cpsyexamSchema = z.object({
   explanation: z.string().nullish(),
 });
 
-/** The subjects of its exams that are about patients, not about schools or advertising. */
-const CLINICAL_SUBJECT = /^(?:CA-|KG-GEE-(?:临床与咨询|变态)心理学|KG-PCE-)/u;
+/**
+ * The subjects of its exams that are about patients, not about schools or advertising. By the rows, since the names in
+ * an archive need not be UTF-8.
+ */
+const CLINICAL_SUBJECT = /^(?:心理咨询|心理诊断|心理理论|临床与咨询心理学|变态心理学|医学类)/u;
 
 const cpsyexam: Source = {
   id: 'cpsyexam',
@@ -104,8 +106,8 @@ const cpsyexam: Source = {
     for (const zipPath of folder.paths) {
       for (const { path, text } of unzip(await folder.bytes(zipPath))) {
         if (!/(?:^|\/)(?:train|dev)\/[^/]+\.json$/u.test(path)) continue;
-        if (!CLINICAL_SUBJECT.test(basename(path))) continue;
         for (const { value } of textRows(text, `${zipPath}!${path}`, cpsyexamSchema, folder)) {
+          if (!CLINICAL_SUBJECT.test(value.subject_name)) continue;
           const options = Object.fromEntries(
             Object.entries(value.options).flatMap(([letter, option]) => (option ? [[letter, option]] : [])),
           );

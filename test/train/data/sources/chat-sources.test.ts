@@ -48,7 +48,7 @@ describe('sources of single answers', () => {
 
   it.each([
     ['huatuo-llama-kg', 'data/llama_data.json', '{"instruction":"问","input":"","output":"答"}\n'],
-    ['cmedqa2-test', 'data/cMedQA2/test.json', '[{"instruction":"问","input":"","output":"答"}]'],
+    ['cmedqa2-test', 'data/cMedQA2/test.json', '[{"instruction":"请回答","input":"问","output":"答"}]'],
   ])('reads the instructions of %s', async (id, path, text) => {
     const { drafts } = await readSource(id, { [path]: text });
     expect(drafts).toMatchObject([{ part: 'sft', messages: [user('问'), assistant('答')] }]);

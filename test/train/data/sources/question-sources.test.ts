@@ -75,7 +75,9 @@ describe('sources of questions', () => {
     };
     const zip = zipSync({
       'train/CA-心理咨询-单项选择题.json': strToU8(JSON.stringify([row])),
-      'train/KG-SSE-文学类广告心理学-单项选择题.json': strToU8(JSON.stringify([row])),
+      'train/KG-SSE-文学类广告心理学-单项选择题.json': strToU8(
+        JSON.stringify([{ ...row, subject_name: '文学类广告心理学' }]),
+      ),
       'test/CA-心理咨询-单项选择题.json': strToU8(JSON.stringify([row])),
     });
     const { drafts } = await readSource('cpsyexam', { 'evaluations/llmeval/cpsyexam/cpsyexam.zip': zip });

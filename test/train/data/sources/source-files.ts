@@ -6,7 +6,7 @@ import { openSourceFolder } from '../../../../src/train/data/source-folder.ts';
 import { SOURCES } from '../../../../src/train/data/sources/registry.ts';
 import type { Draft, Source } from '../../../../src/train/data/sources/source.ts';
 
-export function sourceById(id: string): Source {
+function sourceById(id: string): Source {
   const source = SOURCES.find((candidate) => candidate.id === id);
   if (source === undefined) throw new Error(`no source ${id}`);
   return source;
