@@ -29,7 +29,16 @@ const page: Step = {
   name: 'page',
   script: 'src/page/build.ts',
   output: 'build/page/index.html',
-  inputs: [...common, 'kernels', 'src/page', 'src/tensor', 'src/model', 'src/engine'],
+  inputs: [
+    ...common,
+    'kernels',
+    'src/page',
+    'src/tensor',
+    'src/model',
+    'src/engine',
+    'weights/base',
+    'weights/router/router.onnx',
+  ],
 };
 
 export interface BuildOptions {
@@ -39,7 +48,7 @@ export interface BuildOptions {
 }
 
 export async function build(options: BuildOptions = {}): Promise<void> {
-  // The page may bring the kernels along, so they come first.
+  // The page brings the kernels along, so they come first.
   await Promise.all([run(kernels, options).then(() => run(page, options)), run(edge, options)]);
 }
 

@@ -39,7 +39,7 @@ export function createApp(): Hono<EdgeEnv> {
   app.post('/v1/route', client, showRoute);
   app.get('/v1/shards', client, listShards);
   app.put('/v1/shards/:specialty/versions/:version', admin, publishShard);
-  app.get('/v1/shards/:specialty/versions/:version', requireRole('host', 'admin'), fetchShard);
+  app.get('/v1/shards/:specialty/versions/:version', requireRole('client', 'host', 'admin'), fetchShard);
   app.post('/v1/shards/:specialty/activate', admin, activateShard);
   app.post('/v1/shards/:specialty/rollback', admin, rollbackShard);
   app.post('/v1/hosts', requireRole('host'), announceHost);

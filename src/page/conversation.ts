@@ -2,7 +2,8 @@
 import type { ChatMessage, FinishReason } from '../protocol/chat.ts';
 import type { RoutingTrace } from '../protocol/trace.ts';
 import type { Usage } from '../protocol/usage.ts';
-import type { ResponderError } from './responder.ts';
+import type { ReadyState } from './on-device/messages.ts';
+import type { Responder, ResponderError } from './responder.ts';
 
 /** Longest question that can be typed. */
 export const questionCharacters = 4_000;
@@ -17,6 +18,10 @@ export type TurnStatus = 'routing' | 'waiting' | 'answering' | 'done' | 'stopped
 export interface Turn {
   readonly question: string;
   readonly model: string;
+  /** Who was asked. */
+  readonly place: Responder['name'];
+  /** What computed it, if it was answered here. */
+  device: ReadyState | null;
   answer: string;
   status: TurnStatus;
   trace: Partial<RoutingTrace>;
@@ -55,13 +60,14 @@ export class Conversation {
 
   /**
    * The messages for `turn`, its question last, and at most `turns` answered turns before it. Sets on the turn what went
-   * along.
+   * along. What was said on this device stays here: it never goes along to the server.
    */
   messagesFor(turn: Turn, turns = historyTurns): ChatMessage[] {
     const earlier = this.#turns.slice(0, this.#turns.indexOf(turn)).filter(({ answer }) => answer !== '');
     const taken: Turn[] = [];
+    const allowed = earlier.filter(({ place }) => place === 'edge' || turn.place === 'device');
     let room = historyCharacters - turn.question.length;
-    for (const one of earlier.toReversed()) {
+    for (const one of allowed.toReversed()) {
       room -= one.question.length + one.answer.length;
       if (taken.length === turns || room < 0) break;
       taken.unshift(one);
@@ -78,10 +84,12 @@ export class Conversation {
   }
 }
 
-export function newTurn(question: string, model: string): Turn {
+export function newTurn(question: string, model: string, place: Turn['place']): Turn {
   return {
     question,
     model,
+    place,
+    device: null,
     answer: '',
     status: 'routing',
     trace: {},
@@ -97,6 +105,6 @@ export function newTurn(question: string, model: string): Turn {
 }
 
 /** Forgets what an earlier try left, so that the same question can be asked again. */
-export function restart(turn: Turn, model: string): void {
-  Object.assign(turn, newTurn(turn.question, model));
+export function restart(turn: Turn, model: string, place: Turn['place']): void {
+  Object.assign(turn, newTurn(turn.question, model, place));
 }

@@ -7,6 +7,7 @@ import {
   type Responder,
   type ResponderEvent,
 } from './responder.ts';
+import { sampling } from './sampling.ts';
 import {
   parseJson,
   readChunk,
@@ -15,9 +16,6 @@ import {
   readTraceHeaders,
   requestIdHeader,
 } from './wire.ts';
-
-/** Qwen3's own advice for direct answers: a small model repeats itself when greedy and rambles at 1. */
-const sampling = { temperature: 0.7, top_p: 0.8, top_k: 20 };
 
 const kinds: Readonly<Record<number, FailureKind>> = {
   401: 'key',

@@ -2,27 +2,23 @@
 import { Announcer } from './announcer.ts';
 import { Composer } from './composer.ts';
 import { Conversation, newTurn, restart, type Turn } from './conversation.ts';
-import { byId, button, el } from './dom.ts';
+import { byId, el } from './dom.ts';
 import { EdgeResponder } from './edge-responder.ts';
 import { KeyDialog } from './key-dialog.ts';
 import { KeyStore } from './key-store.ts';
+import { DeviceControl } from './on-device/device-control.ts';
 import { translate } from './translate.ts';
 import { ResponderError, type Responder, type ResponderEvent } from './responder.ts';
 import { ScrollKeeper } from './scroll-keeper.ts';
-import {
-  examples,
-  initialLanguage,
-  rememberLanguage,
-  specialtyName,
-  stringsOf,
-  type Strings,
-} from './strings.ts';
+import { initialLanguage, rememberLanguage, stringsOf, type Strings } from './strings.ts';
+import { trustOwnScripts } from './trusted-scripts.ts';
 import { TurnView } from './turn-view.ts';
+import { exampleCards } from './welcome.ts';
 import { routedModel } from './wire.ts';
 
 class Page {
   readonly #keys = new KeyStore();
-  readonly #responder: Responder = new EdgeResponder(() => this.#keys.key);
+  readonly #edge = new EdgeResponder(() => this.#keys.key);
   readonly #conversation = new Conversation();
   readonly #views = new Map<Turn, TurnView>();
   readonly #transcript = byId('transcript', HTMLElement);
@@ -39,6 +35,11 @@ class Page {
   );
   #language = initialLanguage();
   #strings: Strings = stringsOf(this.#language);
+  readonly #device = new DeviceControl(this.#strings, {
+    readKey: () => this.#keys.key,
+    enterKey: () => this.#keyDialog.open(),
+    onChange: () => void this.#loadModels(),
+  });
   /** Of the answer that runs. */
   #abort: AbortController | null = null;
 
@@ -52,19 +53,24 @@ class Page {
     byId('language', HTMLButtonElement).addEventListener('click', () => this.#switchLanguage());
     this.#newChat.addEventListener('click', () => this.#clear());
     this.#relabel();
+    this.#device.restore();
     void this.#loadModels();
     // On a phone this would open the keyboard over the page before anything was read.
     if (matchMedia('(hover: hover) and (pointer: fine)').matches) this.#composer.focus();
   }
 
+  get #responder(): Responder {
+    return this.#device.isOn ? this.#device.responder : this.#edge;
+  }
+
   #ask(question: string): void {
-    if (this.#keys.key === null) {
+    if (this.#keys.key === null && !this.#device.isOn) {
       this.#composer.draft = question;
       this.#keyDialog.open();
       return;
     }
     const previous = this.#conversation.last;
-    const turn = newTurn(question, this.#composer.model);
+    const turn = newTurn(question, this.#composer.model, this.#responder.name);
     const view = new TurnView(turn, {
       retry: () => this.#askAgain(turn),
       again: () => this.#askAgain(turn),
@@ -87,7 +93,7 @@ class Page {
   #askAgain(turn: Turn): void {
     const view = this.#views.get(turn);
     if (!view || this.#abort || turn !== this.#conversation.last) return;
-    restart(turn, this.#composer.model);
+    restart(turn, this.#composer.model, this.#responder.name);
     void this.#answer(turn, view);
   }
 
@@ -119,8 +125,9 @@ class Page {
   /** A conversation that is too long for the model is asked once more without what came before. */
   async #stream(turn: Turn, view: TurnView, signal: AbortSignal): Promise<void> {
     const { model } = turn;
+    const responder = this.#responder;
     const attempt = async (messages: ReturnType<Conversation['messagesFor']>): Promise<void> => {
-      for await (const event of this.#responder.respond({ model, messages }, signal)) {
+      for await (const event of responder.respond({ model, messages }, signal)) {
         if (signal.aborted) throw signal.reason;
         this.#onEvent(event, turn, view);
       }
@@ -142,6 +149,7 @@ class Page {
     }
     if (event.kind === 'route') {
       turn.trace = { ...turn.trace, ...event.trace };
+      if (turn.place === 'device') turn.device = this.#device.ready;
       // Until the edge has a host for it, the question waits in the queue.
       if (turn.status === 'routing') turn.status = 'waiting';
       this.#scroll.keep(() => view.update(this.#strings, true));
@@ -188,6 +196,7 @@ class Page {
 
   #keySaved(): void {
     this.#needKey.hidden = true;
+    this.#device.keySaved();
     void this.#loadModels();
     const { last } = this.#conversation;
     if (last?.failure?.kind === 'key') this.#askAgain(last);
@@ -195,10 +204,13 @@ class Page {
   }
 
   async #loadModels(): Promise<void> {
-    this.#needKey.hidden = this.#keys.key !== null;
-    if (this.#keys.key === null) return;
+    const responder = this.#responder;
+    const canAsk = this.#keys.key !== null || responder.name === 'device';
+    this.#needKey.hidden = canAsk;
+    if (!canAsk) return;
     try {
-      this.#composer.showModels(await this.#responder.models(), this.#strings);
+      const models = await responder.models();
+      if (responder === this.#responder) this.#composer.showModels(models, this.#strings);
     } catch (error) {
       // Any other failure will show when a question is asked; the routed model needs no list.
       this.#needKey.hidden = !(error instanceof ResponderError && error.kind === 'key');
@@ -216,24 +228,16 @@ class Page {
     const strings = this.#strings;
     translate(strings);
     this.#composer.relabel(strings);
+    this.#device.relabel(strings);
     byId('about-text', HTMLElement).replaceChildren(
       ...strings.aboutParagraphs.map((text) => el('p', {}, text)),
     );
-    byId('examples', HTMLElement).replaceChildren(...examples.map((example) => this.#example(example)));
-    for (const [turn, view] of this.#views) view.update(strings, turn === this.#conversation.last);
-  }
-
-  #example({ question, specialty, gloss }: (typeof examples)[number]): HTMLElement {
-    const card = button('example', '', () => {
+    const cards = exampleCards(strings, this.#language, (question) => {
       this.#composer.model = routedModel;
       this.#ask(question);
     });
-    card.append(
-      el('span', { class: 'example-specialty' }, specialtyName(this.#strings, specialty)),
-      el('span', { class: 'example-question', lang: 'zh-CN' }, question),
-    );
-    if (this.#language !== 'zh') card.append(el('span', { class: 'example-gloss' }, gloss));
-    return el('li', {}, card);
+    byId('examples', HTMLElement).replaceChildren(...cards);
+    for (const [turn, view] of this.#views) view.update(strings, turn === this.#conversation.last);
   }
 }
 
@@ -244,4 +248,5 @@ function asResponderError(error: unknown): ResponderError {
   return new ResponderError('server', '');
 }
 
+trustOwnScripts();
 new Page().start();

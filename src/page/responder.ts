@@ -1,6 +1,6 @@
 /**
- * Who answers a question. The page knows no more than this: today the edge answers over HTTP; on-device mode, where the
- * engine runs in this page, will be a second implementation and need no other change here.
+ * Who answers a question. The page knows no more than this: the edge answers over HTTP (edge-responder.ts), or the engine
+ * in a Worker of this page (on-device/device-responder.ts).
  */
 import type { ChatMessage, FinishReason } from '../protocol/chat.ts';
 import type { RoutingTrace } from '../protocol/trace.ts';
@@ -20,7 +20,7 @@ export type ResponderEvent =
   | { readonly kind: 'end'; readonly finish: FinishReason | null; readonly usage: Usage | null };
 
 export interface Responder {
-  readonly name: 'edge';
+  readonly name: 'edge' | 'device';
   /** Names that `respond` takes, the routed one first. Throws `ResponderError`. */
   models(signal?: AbortSignal): Promise<string[]>;
   /**
@@ -42,7 +42,11 @@ export type FailureKind =
   | 'busy'
   | 'unavailable'
   | 'timeout'
-  | 'server';
+  | 'server'
+  | 'device'
+  | 'device_memory'
+  | 'device_download'
+  | 'gpu_lost';
 
 export class ResponderError extends Error {
   readonly kind: FailureKind;

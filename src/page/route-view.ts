@@ -2,6 +2,7 @@
 import type { Turn } from './conversation.ts';
 import { el, present } from './dom.ts';
 import { formatMs, formatPercent, formatRate } from './format.ts';
+import { deviceName } from './on-device/device-name.ts';
 import { specialtyName, type Strings } from './strings.ts';
 import { baseModel, pinnedSpecialty } from './wire.ts';
 
@@ -62,6 +63,8 @@ export function routeLine(turn: Turn, strings: Strings, open: boolean): HTMLDeta
     trace.shards && strings.routeShards(trace.shards.length),
     trace.host,
     trace.queue_ms !== undefined && strings.routeQueue(formatMs(trace.queue_ms)),
+    turn.device && strings.deviceHere,
+    turn.device && rateOf(turn) !== null && strings.routeRate(formatRate(rateOf(turn) ?? 0)),
   ].filter(Boolean);
   const details = el(
     'details',
@@ -88,6 +91,7 @@ function rows(turn: Turn, strings: Strings): (HTMLElement | null)[] {
       trace.router === undefined ? null : (strings.routers[trace.router] ?? trace.router),
     ),
     row(strings.routeHost, trace.host ?? null),
+    row(strings.deviceComputes, turn.device && deviceName(turn.device, strings)),
     row(strings.routeQueueName, trace.queue_ms === undefined ? null : formatMs(trace.queue_ms)),
     row(strings.routeModel, model),
     row(strings.routeTokens, usage && strings.routeTokensValue(usage.prompt_tokens, usage.completion_tokens)),
@@ -147,11 +151,16 @@ function shardRows({ trace }: Turn, strings: Strings): HTMLElement | string | nu
   );
 }
 
-function speed({ usage, askedAt, firstTextAt, endedAt, status }: Turn, strings: Strings): string | null {
+function speed(turn: Turn, strings: Strings): string | null {
+  const rate = rateOf(turn);
+  if (rate === null || turn.firstTextAt === null) return null;
+  return strings.routeSpeedValue(formatRate(rate), formatMs(turn.firstTextAt - turn.askedAt));
+}
+
+/** Tokens per second, from the first text to the end; null where that cannot be said. */
+function rateOf({ usage, firstTextAt, endedAt, status }: Turn): number | null {
   if (!usage || usage.completion_tokens < 2 || firstTextAt === null || endedAt === null || status !== 'done')
     return null;
   const seconds = (endedAt - firstTextAt) / 1000;
-  if (seconds <= 0) return null;
-  const rate = formatRate((usage.completion_tokens - 1) / seconds);
-  return strings.routeSpeedValue(rate, formatMs(firstTextAt - askedAt));
+  return seconds > 0 ? (usage.completion_tokens - 1) / seconds : null;
 }

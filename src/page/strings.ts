@@ -1,4 +1,5 @@
 /** Every word of the page, in Chinese and English. Static ones are named in index.html by data attributes. */
+import { deviceEn, deviceZh } from './on-device/device-strings.ts';
 import type { FailureKind } from './responder.ts';
 
 export type Language = 'zh' | 'en';
@@ -56,6 +57,7 @@ const zh = {
   routeTokensValue: (prompt: number, completion: number) => `提问 ${prompt} · 回答 ${completion}`,
   routeSpeed: '速度',
   routeSpeedValue: (perSecond: string, first: string) => `${perSecond} 词元/秒 · 首字 ${first}`,
+  routeRate: (perSecond: string) => `${perSecond} 词元/秒`,
   routeHistory: '带上的上文',
   routeHistoryValue: (turns: number, cut: boolean) => `${turns} 轮${cut ? '（更早的未带上）' : ''}`,
   routers: {
@@ -64,6 +66,7 @@ const zh = {
     pinned: '由您指定',
     base: '未分诊',
     none: '分诊没有响应',
+    device: '神经路由器（在本机）',
   } as Readonly<Record<string, string>>,
   chipBase: '基础模型',
   chipPinned: '指定',
@@ -87,7 +90,7 @@ const zh = {
     '这是一个很小的演示模型，用公开的中文医学文本训练。它能展示“分诊到专科专家”的做法，但知识有限，常常会说错，也可能说得很肯定却不对。',
     '它是决策参考，不是医生：不能诊断，不能开药，也看不到您本人。用药、检查和手术请听医生的。',
     '如有胸痛、呼吸困难、意识不清、大出血、抽搐、中毒等紧急情况，请立即拨打 120（或当地急救电话）。想伤害自己时，请拨打心理援助热线 12356，或告诉身边的人。',
-    '对话只留在这个页面里，刷新即清空。问题会发给本站的服务来作答，请不要写姓名、证件号等个人信息。',
+    '对话只留在这个页面里，刷新即清空。除非打开“本机回答”，问题会发给本站的服务来作答，请不要写姓名、证件号等个人信息。',
   ],
   failures: {
     unreachable: '连不上服务。请检查网络，或确认服务还在运行。',
@@ -101,7 +104,12 @@ const zh = {
     unavailable: '暂时没有可用的主机。',
     timeout: '等得太久，服务放弃了这个请求。',
     server: '服务出错了，不是您的问题。',
+    device: '本机没能作答。可以重试，或关闭“本机回答”，改由服务作答。',
+    device_memory: '内存不够，本机没能作答。请关闭一些标签页再试。',
+    device_download: '模型还没有下载完，下载中断了。联网后可以接着下载。',
+    gpu_lost: '显卡中途不可用，已改用处理器。请再问一次。',
   } satisfies Record<FailureKind, string> as Readonly<Record<FailureKind, string>>,
+  ...deviceZh,
   serverSaid: '服务原话',
   requestId: '请求编号',
   specialties: {
@@ -178,6 +186,7 @@ const en: Strings = {
   routeTokensValue: (prompt, completion) => `question ${prompt} · answer ${completion}`,
   routeSpeed: 'Speed',
   routeSpeedValue: (perSecond, first) => `${perSecond} tokens/s · first after ${first}`,
+  routeRate: (perSecond) => `${perSecond} tokens/s`,
   routeHistory: 'Earlier turns sent',
   routeHistoryValue: (turns, cut) => `${turns}${cut ? ' (older ones left out)' : ''}`,
   routers: {
@@ -186,6 +195,7 @@ const en: Strings = {
     pinned: 'you',
     base: 'not routed',
     none: 'router did not answer',
+    device: 'neural router (on this device)',
   },
   chipBase: 'Base model',
   chipPinned: 'pinned',
@@ -209,7 +219,7 @@ const en: Strings = {
     'A very small demonstration model, trained on open Chinese medical text. It shows how questions are routed to specialty experts. It knows little, is often wrong, and may sound sure when it is.',
     'It supports decisions and is not a doctor: it cannot diagnose, prescribe or see you. Ask a doctor about medicines, tests and operations.',
     'With chest pain, trouble breathing, confusion, heavy bleeding, seizures, poisoning or the like, call 120 (or your local emergency number) at once. If you think of harming yourself, call 12356 in China or your local helpline, or tell someone near you.',
-    'The conversation stays in this page and is gone on reload. Questions are sent to this site’s server to be answered: leave out names and identity numbers.',
+    'The conversation stays in this page and is gone on reload. Unless you turn on answering on this device, questions are sent to this site’s server: leave out names and identity numbers.',
   ],
   failures: {
     unreachable: 'The server cannot be reached. Check the network, or whether it still runs.',
@@ -223,7 +233,13 @@ const en: Strings = {
     unavailable: 'No host is available at the moment.',
     timeout: 'This took too long and the server gave up.',
     server: 'The server failed. It is not your fault.',
+    device: 'This device could not answer. Try again, or turn off answering on this device.',
+    device_memory: 'There was not enough memory on this device to answer. Close some tabs and try again.',
+    device_download:
+      'The model is not downloaded yet, and the download broke off. It goes on once you are online.',
+    gpu_lost: 'The GPU became unavailable; the processor has taken over. Please ask again.',
   },
+  ...deviceEn,
   serverSaid: 'The server said',
   requestId: 'Request id',
   specialties: {

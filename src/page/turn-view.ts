@@ -80,9 +80,16 @@ export class TurnView {
   }
 
   #progress(strings: Strings): HTMLElement {
-    const { status } = this.#turn;
+    const { status, place } = this.#turn;
+    const isHere = place === 'device';
     const text =
-      status === 'routing' ? strings.routing : status === 'waiting' ? strings.waiting : strings.thinking;
+      status === 'routing'
+        ? isHere
+          ? strings.devicePreparing
+          : strings.routing
+        : status === 'waiting' && !isHere
+          ? strings.waiting
+          : strings.thinking;
     return el('p', { class: 'progress' }, el('span', { class: 'pulse', 'aria-hidden': 'true' }), text);
   }
 

@@ -3,8 +3,9 @@
   python3 torch-lora-step.py '{"layers": 8, ...}'    (train.ts gives the shape, so that it is written down once)
 
 Prints one JSON line when it is ready, and then one for each line it reads: wall and CPU seconds of a step, and its loss.
-At the end of its input it ends. The number of threads is OMP_NUM_THREADS. Debian's OpenBLAS takes some virtual CPUs for
-old ones: OPENBLAS_CORETYPE=SkylakeX names the right kernels.
+At the end of its input it ends. The number of threads is OMP_NUM_THREADS. Debian's python3-torch comes with a BLAS that
+is twenty times too slow; libopenblas0-pthread takes its place, but takes some virtual CPUs for old ones:
+OPENBLAS_CORETYPE=SkylakeX names the right kernels.
 """
 import json
 import math
@@ -96,8 +97,19 @@ def step():
     return loss.item()
 
 
+def product_gflops():
+    """Of a product of the step: a few GFLOP/s mean that torch found no optimised BLAS."""
+    x, w = torch.randn(rows * length, shape["hiddenSize"]), torch.randn(shape["intermediateSize"], shape["hiddenSize"])
+    best = math.inf
+    for _ in range(5):
+        start = time.process_time()
+        F.linear(x, w)
+        best = min(best, time.process_time() - start)
+    return 2 * x.numel() * w.shape[0] / best / 1e9
+
+
 step()
-print(json.dumps({"version": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
+print(json.dumps({"version": torch.__version__, "gflops": product_gflops()}), flush=True)
 for _ in sys.stdin:
     wall, cpu = time.perf_counter(), time.process_time()
     loss = step()

@@ -7,11 +7,13 @@ import { z } from 'zod';
 import { SHAPE, type StepTime } from './lora-step.ts';
 
 const script = join(import.meta.dirname, 'torch-lora-step.py');
-const readySchema = z.object({ version: z.string(), threads: z.int() });
+const readySchema = z.object({ version: z.string(), gflops: z.number() });
 const stepSchema = z.object({ wall: z.number(), cpu: z.number(), loss: z.number() });
 
 export interface TorchPeer {
   readonly version: string;
+  /** Of a matrix product, per CPU second. */
+  readonly gflops: number;
   readonly step: () => Promise<StepTime>;
   readonly close: () => Promise<void>;
 }
@@ -33,9 +35,10 @@ export async function startTorch(python: string, threads: number): Promise<Torch
   };
   const ready = await next();
   if (ready === null) return null;
-  const { version } = readySchema.parse(JSON.parse(ready));
+  const { version, gflops } = readySchema.parse(JSON.parse(ready));
   return {
     version,
+    gflops,
     step: async () => {
       const line = next();
       child.stdin.write('\n');

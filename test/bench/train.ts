@@ -3,7 +3,7 @@
  *
  * Frozen 8 layers × 256, rank 16 on the three FFN linears, 8 rows of 256 tokens, vocabulary 8,192, AdamW. Ours and
  * PyTorch, each with one thread and with two, take turns step by step, so that what else the machine does falls on all
- * of them; figures are medians. Without python3 and torch (`apt-get install python3-torch`) ours run alone.
+ * of them; figures are medians. Without python3 and torch (`apt-get install python3-torch libopenblas0-pthread`) ours run alone.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
@@ -67,6 +67,7 @@ const report = {
     v8: process.versions.v8,
     kernels: ours[0].device.description,
     torch: torch[0]?.version ?? null,
+    torchProductGflops: torch[0]?.gflops ?? null,
   },
   rows: rows(runners),
   oneThread: { peakGflops: peak, matrixGflopPerStep: matrixOperations(dispatches) / 1e9, kernels },
@@ -95,11 +96,14 @@ function rows(runners: readonly Runner[]): Row[] {
 }
 
 function print({ machine, rows, oneThread }: typeof report): void {
-  const { cpu, cores, node, kernels, torch } = machine;
+  const { cpu, cores, node, kernels, torch, torchProductGflops } = machine;
   console.log(
-    `${cpu}, ${cores} cores; Node ${node}, ${kernels}; ${torch ? `PyTorch ${torch}` : 'no PyTorch'}`,
+    `${cpu}, ${cores} cores; Node ${node}, ${kernels}; ${torch ? `PyTorch ${torch}, whose products reach ${torchProductGflops?.toFixed(0)} GFLOP/s` : 'no PyTorch'}`,
   );
-  if (!torch) console.log(`${values.python} has no torch (apt-get install python3-torch): ours alone`);
+  if (!torch)
+    console.log(
+      `${values.python} has no torch (apt-get install python3-torch libopenblas0-pthread): ours alone`,
+    );
   console.log(
     `\n${steps} steps of ${TOKENS} tokens each, in turns; medians; ratios to the best of PyTorch\n`,
   );

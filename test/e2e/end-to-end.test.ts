@@ -255,7 +255,39 @@ describe('the chat page', () => {
     const response = await product.fetch('/');
     expect(await response.text()).toContain('SparseDoctor');
     expect(response.headers.get('content-security-policy')).toMatch(/^default-src 'none'/);
+    expect(response.headers.get('cross-origin-opener-policy')).toBe('same-origin');
+    expect(response.headers.get('cross-origin-embedder-policy')).toBe('require-corp');
   });
+
+  test('answers on its own device with the words of the host, and asks nobody for them', async () => {
+    const body = { model: pinned, messages: question, temperature: 0, top_p: 0.8, top_k: 20 };
+    const hosted = await product.openai.chat.completions.create(body);
+    const browser = await launchChromium();
+    try {
+      const { edgeUrl: url, apiKey } = product.stack;
+      const visit = await openPage(
+        browser,
+        { url },
+        { fragment: `#key=${apiKey}`, query: '?device=wasm&sampling=greedy' },
+      );
+      const { page } = visit;
+      expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+      await page.locator('#on-device').click();
+      await page.locator('#device-switch').check();
+      await page.locator('#on-device[data-state=ready]').waitFor({ timeout: 120_000 });
+      await page.locator('#device-close').click();
+      await page.locator('#model').selectOption(pinned);
+      const requests: string[] = [];
+      page.on('request', (request) => requests.push(request.url()));
+      await ask(page, question[0]!.content);
+      await page.locator('.turn[data-status=done]').waitFor({ timeout: 120_000 });
+      expect(await page.locator('.answer-text').textContent()).toBe(hosted.choices[0]?.message.content);
+      expect(requests).toEqual([]);
+      await visit.close();
+    } finally {
+      await browser.close();
+    }
+  }, 240_000);
 
   test('shows in a browser which specialties were chosen, and streams the answer of the real model', async () => {
     const browser = await launchChromium();

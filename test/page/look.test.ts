@@ -34,6 +34,7 @@ afterAll(async () => {
 
 beforeEach(() => {
   server.answer = answerWhole;
+  server.intercept = null;
 });
 
 /** The browser of the tests has no Chinese font; one from npm stands in for the person's own. */
@@ -93,6 +94,65 @@ describe.each([
       await visit.close();
     },
   );
+
+  test.each(['light', 'dark'] as const)(
+    'answering on this device fits, too, in each of its states; screenshots, %s',
+    async (colorScheme) => {
+      const visit = await openPage(browser, server, {
+        ...screen,
+        colorScheme,
+        bypassCSP: true,
+        query: '?device=wasm',
+      });
+      const { page } = visit;
+      await lendFont(page);
+      const body = page.locator('#device-body');
+      const look = async (state: string): Promise<void> => {
+        await screenshot(page, `${name}-${colorScheme}-device-${state}`);
+        expect(await misfits(page)).toEqual([]);
+      };
+      const breakOff = Promise.withResolvers<() => void>();
+      server.intercept = (path, response) => {
+        if (!path.startsWith('/v1/shards/pediatrics/')) return false;
+        response.writeHead(200).flushHeaders();
+        breakOff.resolve(() => response.destroy());
+        return true;
+      };
+      await page.locator('#on-device').click();
+      await eventually(() => body.innerText()).toContain('MB');
+      await look('planned');
+      await page.locator('#device-switch').check();
+      const cut = await breakOff.promise;
+      await eventually(() => body.innerText()).toMatch(/[1-9][\d.]* MB \/ /);
+      await look('loading');
+      cut();
+      await eventually(() => body.innerText()).toContain('中断');
+      await look('broken-off');
+      server.intercept = null;
+      await page.getByRole('button', { name: '继续下载' }).click();
+      await page.locator('#on-device[data-state=ready]').waitFor();
+      await look('ready');
+      await page.locator('#device-close').click();
+      await ask(page, '高血压平时饮食上要注意什么？');
+      await page.locator('.turn[data-status=done]').waitFor({ timeout: 60_000 });
+      await look('answer');
+      await visit.close();
+    },
+  );
+});
+
+test('the longest words of both languages fit a phone, also where this device is not ready', async () => {
+  const visit = await openPage(browser, server, { ...phone, locale: 'en-GB', query: '?device=webgpu' });
+  const { page } = visit;
+  await page.locator('#on-device').click();
+  await page.locator('#device-switch').check();
+  await page.locator('#on-device[data-state=failed]').waitFor();
+  await screenshot(page, 'phone-light-device-failed-en');
+  await page.locator('#device-close').click();
+  await page.locator('#model').selectOption('base');
+  await screenshot(page, 'phone-light-composer-en');
+  expect(await misfits(page)).toEqual([]);
+  await visit.close();
 });
 
 test.each(['light', 'dark'] as const)(
@@ -122,6 +182,7 @@ test.each(['light', 'dark'] as const)(
         ['--on-accent', '--accent'],
         ['--on-accent', '--accent-strong'],
         ['--warn', '--surface'],
+        ['--warn', '--warn-wash'],
       ];
       return pairs.map(([text, ground]): [string, number] => {
         const [dark = 0, bright = 0] = [luminance(text), luminance(ground)].sort((a, b) => a - b);
@@ -180,6 +241,7 @@ test('every control has a name, and the page can be used by keyboard alone', asy
   // With a mouse and keyboard the question box has the focus at first; after the last control comes the browser's own.
   expect(reached).toEqual([
     '由谁回答',
+    '在本机回答：设置',
     '',
     '跳到输入框',
     '密钥',
@@ -190,7 +252,6 @@ test('every control has a name, and the page can be used by keyboard alone', asy
     '消化肝胆',
     '精神心理',
     '您的问题',
-    '由谁回答',
   ]);
   await page.getByRole('textbox').focus();
   await page.keyboard.type('问');

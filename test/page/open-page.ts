@@ -12,6 +12,8 @@ export interface Visit {
 export interface VisitOptions extends BrowserContextOptions {
   /** What follows the address; by default the key, as in the link that `npm start` prints. */
   readonly fragment?: string;
+  /** Query parameters with their question mark. */
+  readonly query?: string;
 }
 
 export async function openPage(
@@ -19,7 +21,7 @@ export async function openPage(
   server: Pick<PageServer, 'url'>,
   options: VisitOptions = {},
 ): Promise<Visit> {
-  const { fragment = `#key=${apiKey}`, ...context } = options;
+  const { fragment = `#key=${apiKey}`, query = '', ...context } = options;
   const own = await browser.newContext({ locale: 'zh-CN', reducedMotion: 'reduce', ...context });
   const page = await own.newPage();
   page.setDefaultTimeout(15_000);
@@ -34,7 +36,7 @@ export async function openPage(
     const isNoted = message.text().startsWith('Failed to load resource');
     if (message.type() === 'error' && !isNoted) problems.push(message.text());
   });
-  await page.goto(`${server.url}/${fragment}`);
+  await page.goto(`${server.url}/${query}${fragment}`);
   return {
     page,
     close: async () => {

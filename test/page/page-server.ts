@@ -1,20 +1,23 @@
 /**
  * A real HTTP server in the edge's place: builds the page, serves it with its own `_headers`, and answers the API
- * from a script that each test sets. What it reads and the traces it sends go through the protocol's schemas, so that neither can drift.
+ * from a script that each test sets. It offers a tiny model to run in the browser, and its shards. What it reads and the traces it sends go through the protocol's schemas, so that neither can drift.
  */
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
-import { buildPage } from '../../src/page/build-page.ts';
+import { buildPage, shippedModel } from '../../src/page/build-page.ts';
 import { text } from 'node:stream/consumers';
 import { parseChatRequest, type ChatRequest } from '../../src/protocol/chat.ts';
 import type { ErrorBody } from '../../src/protocol/errors.ts';
 import { modelList } from '../../src/protocol/models.ts';
 import { parseJson } from '../../src/protocol/parse.ts';
+import { shardListSchema, type ShardList } from '../../src/protocol/shards.ts';
 import { doneEvent, encodeComment, encodeEvent, eventStreamHeaders } from '../../src/protocol/sse.ts';
 import { routingTraceSchema, traceHeaders, type RoutingTrace } from '../../src/protocol/trace.ts';
+import { writeTestWeights, type TestWeights } from '../support/weights.ts';
 
 const font = join(import.meta.dirname, '..', '..', 'node_modules', '@fontsource-variable', 'noto-sans-sc');
 
@@ -68,12 +71,20 @@ export class PageServer {
   answer: Answer;
   /** Chat bodies in order of arrival. */
   readonly asked: ChatRequest[] = [];
+  /** Paths of all requests in order of arrival. */
+  readonly requested: string[] = [];
+  /** False: files come without the headers that isolate the page. */
+  isolates = true;
+  /** Called before a path is answered; true if it has answered itself. */
+  intercept: ((path: string, response: ServerResponse) => boolean) | null = null;
+  readonly weights: TestWeights;
   readonly #server: Server;
   readonly #root: string;
 
-  private constructor(server: Server, root: string) {
+  private constructor(server: Server, root: string, weights: TestWeights) {
     this.#server = server;
     this.#root = root;
+    this.weights = weights;
     this.answer = answerWhole;
     const address = server.address();
     if (typeof address !== 'object' || !address) throw new Error('the server does not listen');
@@ -82,10 +93,11 @@ export class PageServer {
 
   static async start(): Promise<PageServer> {
     const root = await mkdtemp(join(tmpdir(), 'sparsedoctor-page-'));
-    await buildPage(root);
+    const weights = await writeTestWeights(join(root, 'weights'));
+    await buildPage(join(root, 'page'), { ...shippedModel, base: weights.model });
     const server = createServer((request, response) => void self.#serve(request, response));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const self = new PageServer(server, root);
+    const self = new PageServer(server, root, weights);
     return self;
   }
 
@@ -95,9 +107,34 @@ export class PageServer {
     await rm(this.#root, { recursive: true, force: true });
   }
 
+  /** The first version of each specialty is active. */
+  async #shardList(): Promise<ShardList> {
+    const specialties = await readdir(this.weights.shards);
+    const data = specialties.map(async (specialty) => {
+      const bytes = await this.#shardBytes(specialty, 'v1');
+      const version = {
+        version: 'v1',
+        state: 'active',
+        sha256: createHash('sha256').update(bytes).digest('hex'),
+        bytes: bytes.length,
+        base_fingerprint: this.weights.base.fingerprint,
+        published_at: 1_760_000_000,
+        hosts: 1,
+      };
+      return { specialty, active: 'v1', versions: [version] };
+    });
+    return shardListSchema.parse({ object: 'list', data: await Promise.all(data) });
+  }
+
+  #shardBytes(specialty: string, version: string): Promise<Buffer> {
+    return readFile(join(this.weights.shards, specialty, `${version}.safetensors`));
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = new URL(request.url ?? '/', this.url).pathname;
-    if (!path.startsWith('/v1/')) return serveFile(this.#root, path, response);
+    this.requested.push(path);
+    if (this.intercept?.(path, response)) return;
+    if (!path.startsWith('/v1/')) return serveFile(join(this.#root, 'page'), path, response, this.isolates);
     if (request.headers.authorization !== `Bearer ${apiKey}`) {
       return sendError(response, 401, {
         code: 'invalid_api_key',
@@ -107,6 +144,12 @@ export class PageServer {
     if (path === '/v1/models') {
       const pinned = ['cardiovascular', 'pediatrics', 'tcm'].map((name) => `sparsedoctor:${name}`);
       return sendJson(response, 200, modelList(['sparsedoctor', 'base', ...pinned], 1_760_000_000));
+    }
+    if (path === '/v1/shards') return sendJson(response, 200, await this.#shardList());
+    const shard = /^\/v1\/shards\/(\w+)\/versions\/(\w+)$/.exec(path);
+    if (shard) {
+      response.writeHead(200, { 'content-type': 'application/octet-stream' });
+      return void response.end(await this.#shardBytes(shard[1]!, shard[2]!));
     }
     const body = parseChatRequest(parseJson(await text(request), 'body'));
     this.asked.push(body);
@@ -166,7 +209,7 @@ const types: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 };
 
-function serveFile(root: string, path: string, response: ServerResponse): void {
+function serveFile(root: string, path: string, response: ServerResponse, isolates: boolean): void {
   // Not part of the page: a Chinese font for screenshots, since the browser of the tests has none.
   const [folder, name] = path.startsWith('/test-font/')
     ? [font, path.slice('/test-font/'.length)]
@@ -178,16 +221,20 @@ function serveFile(root: string, path: string, response: ServerResponse): void {
   }
   response.writeHead(200, {
     'content-type': types[extname(file)] ?? 'application/octet-stream',
-    ...(folder === root && pageHeaders(root)),
+    ...(folder === root && pageHeaders(root, isolates)),
   });
   response.end(readFileSync(file));
 }
 
 /** The rules of the `_headers` file for every path; Cloudflare's own reading of it is tested with the edge. */
-function pageHeaders(root: string): Record<string, string> {
+function pageHeaders(root: string, isolates: boolean): Record<string, string> {
   const [, everyPath = ''] = readFileSync(join(root, '_headers'), 'utf8').split(/^\S.*$/m);
+  const entries = Array.from(everyPath.matchAll(/^ +([\w-]+): (.*)$/gm), ([, name = '', value = '']) => [
+    name,
+    value,
+  ]);
   return Object.fromEntries(
-    Array.from(everyPath.matchAll(/^ +([\w-]+): (.*)$/gm), ([, name, value]) => [name, value]),
+    entries.filter(([name]) => isolates || !/^Cross-Origin-(Opener|Embedder)/.test(name ?? '')),
   );
 }
 

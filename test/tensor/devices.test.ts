@@ -1,9 +1,13 @@
 /** What every device promises about memory and order, whatever it computes with. */
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { kernels } from '../../kernels/index.ts';
 import type { Device, DeviceBuffer, Dispatch, Tensor } from '../../src/tensor/device.ts';
 import { createReferenceDevice } from '../../src/tensor/reference/reference-device.ts';
 import { createWasmDevice } from '../../src/tensor/wasm/node.ts';
+import { CONTROL } from '../../src/tensor/wasm/command-stream.ts';
+import type { SpawnThread } from '../../src/tensor/wasm/team.ts';
+import { WasmDevice } from '../../src/tensor/wasm/wasm-device.ts';
 
 const BANK_BYTES = 4 << 20;
 
@@ -15,7 +19,15 @@ const openers: readonly (readonly [string, () => Promise<Device>])[] = [
       createReferenceDevice({ precision: 'f64', bankBytes: BANK_BYTES, memoryBytes: 4 * BANK_BYTES }),
   ],
   ['wasm', () => createWasmDevice({ threads: 2, bankBytes: BANK_BYTES, scratchBytes: 1 << 16, maxBanks: 4 })],
+  ['wasm without threads', async () => wasmWith(null)],
 ];
+
+async function wasmWith(spawn: SpawnThread | null): Promise<Device> {
+  const bytes = await readFile(new URL('../../build/kernels/simd.wasm', import.meta.url));
+  const module = await WebAssembly.compile(new Uint8Array(bytes));
+  const sizes = { bankBytes: BANK_BYTES, scratchBytes: 1 << 16, maxBanks: 4 };
+  return new WasmDevice({ module, spawn, threads: 1, ...sizes });
+}
 
 describe.each(openers)('%s', (_, open) => {
   test('gives zeroed memory, also where other contents were freed', async () => {
@@ -145,3 +157,49 @@ function copy(x: Tensor, y: Tensor): Dispatch {
 async function floats(device: Device, buffer: DeviceBuffer): Promise<Float32Array> {
   return new Float32Array(await device.read(buffer, 0, buffer.byteLength));
 }
+
+test('a submission whose thread never comes up fails, and the next one too', async () => {
+  const device = await wasmWith(() => ({
+    terminate: async () => {},
+    failed: Promise.reject(new Error('the script is gone')),
+  }));
+  const fill = { kernel: kernels.fill, bindings: { y: tensor(device, 5) }, params: { n: 5, value: 3 } };
+  await expect(device.submit([fill])).rejects.toThrow('the script is gone');
+  await expect(device.submit([fill])).rejects.toThrow('the script is gone');
+  await device.dispose();
+});
+
+test('a late wake-up of the submission before does not end one that still runs', async () => {
+  let control: Int32Array = new Int32Array(0);
+  const device = await wasmWith((start) => {
+    control = new Int32Array(start.control);
+    return { terminate: async () => {} };
+  });
+  const fill = { kernel: kernels.fill, bindings: { y: tensor(device, 5) }, params: { n: 5, value: 3 } };
+  let isDone = false;
+  const submitted = device.submit([fill]).then(() => (isDone = true));
+  // Nobody computes: the one waiter is the submission.
+  await expect.poll(() => Atomics.notify(control, CONTROL.done)).toBe(1);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(isDone).toBe(false);
+  Atomics.store(control, CONTROL.done, 1);
+  Atomics.notify(control, CONTROL.done);
+  await submitted;
+  await device.dispose();
+});
+
+test('threads are waited for where the platform has no waitAsync, too', async () => {
+  const { waitAsync } = Atomics;
+  Reflect.deleteProperty(Atomics, 'waitAsync');
+  try {
+    const device = await createWasmDevice({ threads: 2, bankBytes: BANK_BYTES, scratchBytes: 1 << 16 });
+    const y = tensor(device, 5);
+    for (const value of [3, 4, 5]) {
+      await device.submit([{ kernel: kernels.fill, bindings: { y }, params: { n: 5, value } }]);
+      expect(await floats(device, y.buffer)).toEqual(new Float32Array(5).fill(value));
+    }
+    await device.dispose();
+  } finally {
+    Reflect.set(Atomics, 'waitAsync', waitAsync);
+  }
+});

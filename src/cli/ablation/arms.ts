@@ -55,7 +55,7 @@ const singleLora: ExpertsMethod = {
 const contrast: ContrastConfig = {
   variant: 'queue',
   temperature: 0.2,
-  weight: 0.05,
+  weight: 0.01,
   queueSize: 64,
   dimensions: 32,
   anchors: 256,
@@ -64,8 +64,8 @@ const contrast: ContrastConfig = {
 
 export const ARMS: readonly Arm[] = [
   { name: 'base', title: 'base', method: null, peakLearningRate: 0 },
-  { name: 'full', title: 'full fine-tuning', method: { kind: 'full' }, peakLearningRate: 0.0003 },
-  { name: 'lora', title: 'single LoRA', method: singleLora, peakLearningRate: 0.002 },
+  { name: 'full', title: 'full fine-tuning', method: { kind: 'full' }, peakLearningRate: 0.0001 },
+  { name: 'lora', title: 'single LoRA', method: singleLora, peakLearningRate: 0.001 },
   { name: 'lora-moe', title: 'LoRA-MoE', method: loraMoe, peakLearningRate: 0.002 },
   {
     name: 'contrast-batch',
@@ -101,12 +101,12 @@ export const PROFILES: Readonly<Record<Profile['name'], Profile>> = {
   full: {
     name: 'full',
     seeds: [1, 2, 3],
-    steps: 160,
+    steps: 128,
     rows: 4,
     rowLength: 512,
     specialties: SPECIALTIES,
-    answers: 600,
-    questions: 150,
+    answers: 300,
+    questions: 100,
   },
   quick: {
     name: 'quick',

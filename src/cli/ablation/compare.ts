@@ -31,8 +31,9 @@ export interface Spread {
 export interface RoutingSummary {
   readonly entropy: number;
   readonly mutualInformation: number;
-  readonly silhouette: number;
-  readonly withinVariance: number;
+  /** Null where no layer has two experts. */
+  readonly silhouette: number | null;
+  readonly withinVariance: number | null;
   /** Largest share of a layer's choices that one expert got; 1 / experts where the load is even. */
   readonly greatestLoad: number;
 }
@@ -159,14 +160,12 @@ function compareArms(
 function summariseRouting(results: readonly ArmResult[]): RoutingSummary | null {
   const layers = results.flatMap(({ routing }) => routing ?? []);
   if (layers.length === 0) return null;
-  const average = (of: (layer: (typeof layers)[number]) => number): number =>
-    layers.reduce((sum, layer) => sum + of(layer), 0) / layers.length;
   return {
-    entropy: average(({ entropy }) => entropy),
-    mutualInformation: average(({ mutualInformation }) => mutualInformation),
-    silhouette: average(({ silhouette }) => silhouette),
-    withinVariance: average(({ withinVariance }) => withinVariance),
-    greatestLoad: average(({ load }) => Math.max(...load)),
+    entropy: mean(layers.map(({ entropy }) => entropy)),
+    mutualInformation: mean(layers.map(({ mutualInformation }) => mutualInformation)),
+    silhouette: meanOfSome(layers.map(({ silhouette }) => silhouette)),
+    withinVariance: meanOfSome(layers.map(({ withinVariance }) => withinVariance)),
+    greatestLoad: mean(layers.map(({ load }) => Math.max(...load))),
   };
 }
 
@@ -194,9 +193,18 @@ function ofSpecialty(
 }
 
 function spread(values: readonly number[]): Spread {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, deviation: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0 };
+  const average = mean(values);
+  const squares = values.reduce((sum, value) => sum + (value - average) ** 2, 0);
+  return { mean: average, deviation: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0 };
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function meanOfSome(values: readonly (number | null)[]): number | null {
+  const some = values.filter((value) => value !== null);
+  return some.length > 0 ? mean(some) : null;
 }
 
 function names(values: readonly string[]): string[] {

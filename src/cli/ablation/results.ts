@@ -30,7 +30,7 @@ export type AblationItems = z.output<typeof itemsSchema>;
 const armResultSchema = z.strictObject({
   arm: z.string(),
   seed: z.int(),
-  /** SHA-256 of the arm's whole run config; null for the base, which is not trained. */
+  /** The arm's whole run config; null for the base, which is not trained. */
   config: z.unknown(),
   baseFingerprint: z.string(),
   /** SHA-256 of items.json: values are in its order. */
@@ -56,8 +56,9 @@ const armResultSchema = z.strictObject({
         layer: z.int(),
         entropy: z.number(),
         mutualInformation: z.number(),
-        silhouette: z.number(),
-        withinVariance: z.number(),
+        /** Null where there are not two experts, or no expert with two tokens. */
+        silhouette: z.number().nullable(),
+        withinVariance: z.number().nullable(),
         load: z.array(z.number()),
       }),
     )
@@ -82,7 +83,7 @@ export async function keepItems(folder: string, items: AblationItems): Promise<s
   const kept = await readIfThere(path);
   const hash = itemsHash(items);
   if (kept === null) await writeWhole(path, `${JSON.stringify(items)}\n`);
-  else if (itemsHash(itemsSchema.parse(JSON.parse(kept))) !== hash) {
+  else if (itemsHash(read(itemsSchema, kept, path)) !== hash) {
     throw new CallerError(
       'other_items',
       `${path} lists other held-out items than this data and profile: write to an empty folder with --out.`,
@@ -106,7 +107,8 @@ export async function findResult(
 ): Promise<ArmResult | null> {
   const text = await readIfThere(resultPath(folder, wanted.arm, wanted.seed));
   if (text === null) return null;
-  const result = armResultSchema.safeParse(JSON.parse(text));
+  const result = armResultSchema.safeParse(parseJson(text));
+  // What cannot be read is measured again.
   if (!result.success) return null;
   const { config, baseFingerprint, items } = result.data;
   const same =
@@ -116,27 +118,54 @@ export async function findResult(
   return same ? result.data : null;
 }
 
+/**
+ * All that there is. Throws `CallerError`: `no_results`; `bad_result` for a file that cannot be read; `other_items` and
+ * `other_base` where results cannot be compared.
+ */
 export async function readResults(folder: string): Promise<{ items: AblationItems; results: ArmResult[] }> {
-  const text = await readIfThere(join(folder, ITEMS));
-  if (text === null) {
-    throw new CallerError('no_results', `${folder} has no results: run the ablation first.`, {
-      param: folder,
-    });
-  }
-  const items = itemsSchema.parse(JSON.parse(text));
+  const path = join(folder, ITEMS);
+  const text = await readIfThere(path);
+  if (text === null) throw noResults(folder);
+  const items = read(itemsSchema, text, path);
   const hash = itemsHash(items);
   const results: ArmResult[] = [];
   const names = await readdir(folder);
   for (const name of names.filter((file) => /\.seed-\d+\.json$/.test(file)).sort()) {
-    const result = armResultSchema.parse(JSON.parse(await readFile(join(folder, name), 'utf8')));
-    if (result.items !== hash) {
-      throw new CallerError('other_items', `${join(folder, name)} was measured on other items.`, {
-        param: name,
-      });
+    const file = join(folder, name);
+    const result = read(armResultSchema, await readFile(file, 'utf8'), file);
+    if (result.items !== hash) refuse('other_items', file, 'was measured on other items');
+    if (result.baseFingerprint !== (results[0] ?? result).baseFingerprint) {
+      refuse('other_base', file, 'began with another base than the results before it');
     }
     results.push(result);
   }
+  if (results.length === 0) throw noResults(folder);
   return { items, results };
+}
+
+function read<T>(schema: z.ZodType<T>, text: string, path: string): T {
+  const result = schema.safeParse(parseJson(text));
+  if (result.success) return result.data;
+  const place = result.error.issues[0]?.path.join('.') ?? '';
+  return refuse('bad_result', path, `is not what an ablation writes${place && ` (${place})`}`);
+}
+
+function refuse(code: string, path: string, problem: string): never {
+  const message = `${path} ${problem}: remove it, and run the ablation again.`;
+  throw new CallerError(code, message, { param: path });
+}
+
+function noResults(folder: string): CallerError {
+  const message = `${folder} has no results: run the ablation first.`;
+  return new CallerError('no_results', message, { param: folder });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 async function readIfThere(path: string): Promise<string | null> {

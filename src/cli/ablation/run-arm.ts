@@ -38,7 +38,7 @@ export interface ArmRequest {
   readonly signal: AbortSignal;
 }
 
-/** Null where it was interrupted. */
+/** Null where it was interrupted. Its state stays until `forgetArm`. */
 export async function runArm(request: ArmRequest): Promise<ArmResult | null> {
   const device = await createWasmDevice({ threads: request.threads });
   try {
@@ -47,6 +47,21 @@ export async function runArm(request: ArmRequest): Promise<ArmResult | null> {
   } finally {
     await device.dispose();
   }
+}
+
+/** Removes the state of an arm: of no use once its result is written. */
+export async function forgetArm(request: Parameters<typeof runFolder>[0]): Promise<void> {
+  await rm(runFolder(request), { recursive: true, force: true });
+}
+
+function runFolder({
+  workFolder,
+  profile,
+  arm,
+  seed,
+}: Pick<ArmRequest, 'workFolder' | 'profile' | 'arm' | 'seed'>): string {
+  const name = `${arm.name}-${seed}`;
+  return join(workFolder, profile.name === 'full' ? name : `${profile.name}-${name}`);
 }
 
 async function measureBase(request: ArmRequest, device: Device): Promise<ArmResult> {
@@ -72,7 +87,7 @@ async function runTrained(
   device: Device,
 ): Promise<ArmResult | null> {
   const { profile, heldOut, tokenizer } = request;
-  const folder = join(request.workFolder, `${request.arm.name}-${request.seed}`);
+  const folder = runFolder(request);
   const run = await train(request, config, device, folder);
   if (run.end === 'interrupted') return null;
   const { peakBytes } = device.memory();
@@ -81,8 +96,6 @@ async function runTrained(
   const active = pool ? { shards: [0], priors: [1] } : NO_SHARDS;
   const measures = await measure(scorer, active, heldOut, { ...profile, tokenizer });
   const { steps, validations, routing } = await readRun(folder);
-  // The state is of no use once the arm is measured.
-  await rm(folder, { recursive: true });
   const tokens = config.rows * config.rowLength;
   const times = steps.flatMap(({ ms }) => ms ?? []).sort((first, second) => first - second);
   const median = times[Math.floor(times.length / 2)];
@@ -124,8 +137,8 @@ function finalRouting({ layer, entropy, mutualInformation, silhouette, withinVar
     layer,
     entropy: entropy ?? 0,
     mutualInformation: mutualInformation ?? 0,
-    silhouette: silhouette ?? 0,
-    withinVariance: withinVariance ?? 0,
+    silhouette: silhouette ?? null,
+    withinVariance: withinVariance ?? null,
     load,
   };
 }

@@ -86,11 +86,11 @@ export function settingConfig(
 }
 
 function setValue(config: Record<string, unknown>, setting: string): void {
-  const [path = '', text] = setting.split('=');
+  const [path = '', text] = setting.split(/=(.*)/s);
   const keys = path.split('.');
   const last = keys.pop()!;
   let place: unknown = config;
-  for (const key of keys) place = isRecord(place) ? place[key] : undefined;
+  for (const key of keys) place = isRecord(place) && Object.hasOwn(place, key) ? place[key] : undefined;
   if (!isRecord(place) || text === undefined) {
     throw new CallerError(
       'bad_setting',

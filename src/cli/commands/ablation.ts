@@ -13,7 +13,7 @@ import { summarise } from '../ablation/compare.ts';
 import { drawHeldOut } from '../ablation/held-out.ts';
 import { renderAblation } from '../ablation/render.ts';
 import { findResult, keepItems, readResults, writeResult } from '../ablation/results.ts';
-import { runArm } from '../ablation/run-arm.ts';
+import { forgetArm, runArm } from '../ablation/run-arm.ts';
 import { search } from '../ablation/search.ts';
 import type { CliContext } from '../context.ts';
 import { directorySource } from '../directory-source.ts';
@@ -36,6 +36,8 @@ interface AblationFlags {
   readonly steps: string;
 }
 
+const OUT = 'docs/results/ablation';
+
 export function registerAblationCommand(program: Command, context: CliContext): void {
   program
     .command('ablation')
@@ -49,7 +51,10 @@ export function registerAblationCommand(program: Command, context: CliContext): 
       '--out <directory>',
       'where results go (default: docs/results/ablation; --quick: runs/ablation-quick)',
     )
-    .option('--page <file>', 'the comparison (default: results.md beside the results’ folder’s parent)')
+    .option(
+      '--page <file>',
+      'the comparison (default: docs/results.md, or the results’ folder’s name with .md)',
+    )
     .option('--work <directory>', 'where runs keep their state', 'runs/ablation')
     .option('--threads <n>', 'compute threads', '2')
     .option('--quick', 'a small one, to see that it runs: few steps, few items')
@@ -65,10 +70,10 @@ export function registerAblationCommand(program: Command, context: CliContext): 
 }
 
 async function ablate(flags: AblationFlags, context: CliContext): Promise<void> {
-  const out = flags.out ?? (flags.quick === true ? 'runs/ablation-quick' : 'docs/results/ablation');
+  const out = flags.out ?? (flags.quick === true ? 'runs/ablation-quick' : OUT);
   if (flags.renderOnly !== true && !(await runAll(flags, out, context))) return;
   const { items, results } = await readResults(out);
-  const page = flags.page ?? join(dirname(out), flags.quick === true ? 'ablation-quick.md' : '../results.md');
+  const page = flags.page ?? (out === OUT ? 'docs/results.md' : `${out.replace(/\/+$/, '')}.md`);
   const plotFolder = relative(dirname(page), out);
   const { markdown, plots } = await renderAblation(summarise(items, results), results, plotFolder);
   for (const [name, svg] of plots) await writeWhole(join(out, name), svg);
@@ -86,6 +91,12 @@ async function runAll(flags: AblationFlags, out: string, context: CliContext): P
     );
   }
   const profile = PROFILES[flags.quick === true ? 'quick' : 'full'];
+  requireKnown(
+    '--arm',
+    flags.arm,
+    ARMS.map(({ name }) => name),
+  );
+  requireKnown('--seed', flags.seed, profile.seeds.map(String));
   const dataDirectory = resolve(flags.data);
   const { tokenizer, files: tokenizerFiles } = await openTokenizer(flags.base);
   const checkpoint = await openCheckpoint(directorySource(flags.base));
@@ -131,9 +142,16 @@ async function runAll(flags: AblationFlags, out: string, context: CliContext): P
         return false;
       }
       await writeResult(out, result);
+      await forgetArm({ ...shared, arm, seed });
     }
   }
   return true;
+}
+
+function requireKnown(option: string, given: readonly string[] | undefined, known: readonly string[]): void {
+  const other = given?.find((value) => !known.includes(value));
+  if (other === undefined) return;
+  throw new CallerError('bad_choice', `${option} ${other} is not one of ${known.join(', ')}.`);
 }
 
 /** Null outside a checkout. */

@@ -6,8 +6,8 @@
  */
 
 import modelBytes from '../../../weights/router/router.onnx';
-import { createFallbackRouter, type FallbackRouter } from './fallback.ts';
-import type { RouteResult, Router, RouterMessage } from './types.ts';
+import { createFallbackRouter, type FallbackRouter } from '../../base/router/fallback.ts';
+import type { RouteResult, Router, RouterMessage } from '../../base/router/types.ts';
 
 /** What the router needs of the gateway's bindings. */
 export interface RouterEnv {

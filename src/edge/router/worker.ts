@@ -6,10 +6,10 @@
 
 import { WorkerEntrypoint } from 'cloudflare:workers';
 import modelBytes from '../../../weights/router/router.onnx';
-import { createFallbackRouter, type FallbackRouter } from './fallback.ts';
-import { rankSpecialties, routerFeatures } from './model.ts';
+import { createFallbackRouter, type FallbackRouter } from '../../base/router/fallback.ts';
+import { rankSpecialties, routerFeatures } from '../../base/router/model.ts';
 import { loadOnnxModel, type OnnxModel } from './onnx.ts';
-import type { RouteResult, Router, RouterMessage } from './types.ts';
+import type { RouteResult, Router, RouterMessage } from '../../base/router/types.ts';
 
 /** State of the isolate, not of a request. A warm-up is held as a time, not as a promise: a promise of a request that is
  * cancelled never settles for the others. */

@@ -14,7 +14,7 @@ import { registryOf, settingsOf } from '../bindings.ts';
 import { declaredLength, readJson } from '../http/body.ts';
 import { receiveShard } from '../registry/receive-shard.ts';
 import type { ActivationResult } from '../registry/shard-registry.ts';
-import { forgetDirectory } from '../routing/directory.ts';
+import { activeDirectory, forgetDirectory } from '../routing/directory.ts';
 
 const SHARD_SHA256_HEADER = 'x-sparsedoctor-sha256';
 
@@ -65,8 +65,13 @@ export async function publishShard(context: Context<EdgeEnv>): Promise<Response>
   );
 }
 
+/** Clients get what is active, to run it on their own device; what is only published is for hosts. */
 export async function fetchShard(context: Context<EdgeEnv>): Promise<Response> {
   const { specialty, version } = shardPath(context);
+  if (context.get('caller').role === 'client') {
+    const { versions } = await activeDirectory(context.env, Date.now());
+    if (versions[specialty] !== version) throw shardNotFound(specialty, version);
+  }
   const stored = await registryOf(context.env).find(specialty, version);
   const object = stored ? await context.env.SHARDS.get(stored.objectKey) : null;
   if (!stored || !object) throw shardNotFound(specialty, version);

@@ -6,9 +6,9 @@ import { parseModelName, type SpecialtyProbability } from '../../protocol/route.
 import type { SpecialtyPrior } from '../admission/types.ts';
 import type { Bindings } from '../bindings.ts';
 import { createRouter } from '../router/client.ts';
-import { selectShards } from '../router/selection.ts';
+import { selectShards } from '../../base/router/selection.ts';
 import { activeDirectory } from './directory.ts';
-import { selectionPolicy } from './policy.ts';
+import { selectionPolicy } from '../../base/router/policy.ts';
 import { within } from '../within.ts';
 
 /** A router that takes longer is treated as failed: the base model answers. */

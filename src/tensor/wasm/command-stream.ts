@@ -20,15 +20,15 @@ export const MAX_STREAM = 1 << 18;
 export const HEADER = 5;
 export const COPY = -1;
 
-/** What a thread is given at its start; banks are added by later messages. */
+/** What a thread is given at its start (its memory is shared, unless it is the only one); banks are added by later messages. */
 export interface ThreadStart {
   readonly module: WebAssembly.Module;
   readonly functions: readonly string[];
   readonly thread: number;
   readonly threads: number;
-  readonly control: SharedArrayBuffer;
-  readonly counters: SharedArrayBuffer;
-  readonly stream: SharedArrayBuffer;
+  readonly control: ArrayBufferLike;
+  readonly counters: ArrayBufferLike;
+  readonly stream: ArrayBufferLike;
   readonly banks: readonly BankStart[];
 }
 

@@ -4,7 +4,8 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { InternalError } from '../../base/errors.ts';
 import { WasmDevice } from './wasm-device.ts';
-import type { SpawnThread, WasmDeviceOptions } from './wasm-device.ts';
+import type { WasmDeviceOptions } from './wasm-device.ts';
+import type { SpawnThread } from './team.ts';
 
 const builds = new URL('../../../build/kernels/', import.meta.url);
 

@@ -17,30 +17,45 @@ interface Bank {
 /** Runs until told to stop. Blocks the calling thread. */
 export function runThread(start: ThreadStart): void {
   const control = new Int32Array(start.control);
-  const counters = new Int32Array(start.counters);
-  const stream = new Float64Array(start.stream);
-  const banks = start.banks.map((bank) => openBank(start, bank));
+  const thread = openThread(start);
   let sequence = 0;
   for (;;) {
     sequence = waitForChange(control, CONTROL.sequence, sequence);
     if (Atomics.load(control, CONTROL.stop) !== 0) return;
-    const commands = Atomics.load(control, CONTROL.commands);
-    let at = 0;
-    for (let command = 0; command < commands; command++) {
-      const count = stream[at + 4]!;
-      try {
-        runCommand(stream, at, count, counters, command, banks);
-      } catch {
-        Atomics.store(control, CONTROL.failed, command + 1);
-      }
-      meet(control, start.threads);
-      at += HEADER + count;
-    }
+    thread.run();
     if (start.thread === 0) {
       Atomics.store(control, CONTROL.done, sequence);
       Atomics.notify(control, CONTROL.done);
     }
   }
+}
+
+export interface OpenThread {
+  /** Does this thread's share of the commands in the stream. */
+  run(): void;
+}
+
+export function openThread(start: ThreadStart): OpenThread {
+  const control = new Int32Array(start.control);
+  const counters = new Int32Array(start.counters);
+  const stream = new Float64Array(start.stream);
+  const banks = start.banks.map((bank) => openBank(start, bank));
+  return {
+    run() {
+      const commands = Atomics.load(control, CONTROL.commands);
+      let at = 0;
+      for (let command = 0; command < commands; command++) {
+        const count = stream[at + 4]!;
+        try {
+          runCommand(stream, at, count, counters, command, banks);
+        } catch {
+          Atomics.store(control, CONTROL.failed, command + 1);
+        }
+        meet(control, start.threads);
+        at += HEADER + count;
+      }
+    },
+  };
 }
 
 function openBank(start: ThreadStart, bank: BankStart): Bank {

@@ -9,16 +9,15 @@ import { invariant } from '../../base/invariant.ts';
 import { kernels } from '../../../kernels/index.ts';
 import type { Device, DeviceBuffer, DeviceMemory, Dispatch, Tensor } from '../device.ts';
 import { Bank } from './bank.ts';
-import { CONTROL, CONTROL_WORDS, COPY, MAX_COMMANDS, MAX_STREAM } from './command-stream.ts';
-import type { BankStart, ThreadStart } from './command-stream.ts';
+import { COPY, MAX_COMMANDS, MAX_STREAM } from './command-stream.ts';
+import type { BankStart } from './command-stream.ts';
+import { Team, type SpawnThread } from './team.ts';
 import { byteSize, homeBank, own, WasmBuffer } from './wasm-buffer.ts';
-
-/** How a platform starts a thread that calls `runThread` with what it is given. */
-export type SpawnThread = (start: ThreadStart) => { terminate(): Promise<void> };
 
 export interface WasmDeviceOptions {
   readonly module: WebAssembly.Module;
-  readonly spawn: SpawnThread;
+  /** `null`: there are no threads that share memory, the caller computes itself. */
+  readonly spawn: SpawnThread | null;
   /** Never more than free cores: threads that wait for a core stall all others. */
   readonly threads: number;
   /** Size of a bank; tests make it tiny. */
@@ -49,14 +48,9 @@ export class WasmDevice implements Device {
   readonly description: string;
   readonly offsetAlignment = 16;
   readonly #options: Required<WasmDeviceOptions>;
-  readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
-  readonly #counters = new Int32Array(new SharedArrayBuffer(MAX_COMMANDS * 4));
-  readonly #stream = new Float64Array(new SharedArrayBuffer(MAX_STREAM * 8));
+  readonly #team: Team;
   readonly #banks: { bank: Bank; start: BankStart }[] = [];
-  #threads: { terminate(): Promise<void> }[] = [];
-  #threadBanks = 0;
   #tail: Promise<void> = Promise.resolve();
-  #sequence = 0;
   #allocated = 0;
   #peak = 0;
   #closed = false;
@@ -69,8 +63,11 @@ export class WasmDevice implements Device {
       maxBanks: 64,
       variant: 'simd',
       ...options,
+      threads: options.spawn ? options.threads : 1,
     };
-    this.description = `WebAssembly ${this.#options.variant}, ${options.threads} thread${options.threads === 1 ? '' : 's'}`;
+    const { module, spawn, threads, variant } = this.#options;
+    this.#team = new Team({ module, functions: names, threads, spawn });
+    this.description = `WebAssembly ${variant}, ${threads} thread${threads === 1 ? '' : 's'}`;
   }
 
   allocate(byteLength: number, label: string): DeviceBuffer {
@@ -126,7 +123,7 @@ export class WasmDevice implements Device {
     if (this.#closed) return;
     await this.#tail;
     this.#closed = true;
-    await this.#stopThreads();
+    await this.#team.stop();
   }
 
   #enqueue(task: () => Promise<void>): Promise<void> {
@@ -156,36 +153,6 @@ export class WasmDevice implements Device {
     this.#banks.push({ bank, start: { memory: bank.memory, scratch: scratch.map(Number) } });
   }
 
-  /** Threads know the banks they were started with; a new bank, which is rare, starts them anew. */
-  async #readyThreads(): Promise<void> {
-    if (this.#threads.length > 0 && this.#threadBanks === this.#banks.length) return;
-    await this.#stopThreads();
-    this.#control.fill(0);
-    this.#sequence = 0;
-    this.#threadBanks = this.#banks.length;
-    const { threads, module, spawn } = this.#options;
-    this.#threads = Array.from({ length: threads }, (_, thread) =>
-      spawn({
-        module,
-        functions: names,
-        thread,
-        threads,
-        control: this.#control.buffer,
-        counters: this.#counters.buffer,
-        stream: this.#stream.buffer,
-        banks: this.#banks.map(({ start }) => start),
-      }),
-    );
-  }
-
-  async #stopThreads(): Promise<void> {
-    Atomics.store(this.#control, CONTROL.stop, 1);
-    Atomics.add(this.#control, CONTROL.sequence, 1);
-    Atomics.notify(this.#control, CONTROL.sequence);
-    await Promise.all(this.#threads.map((thread) => thread.terminate()));
-    this.#threads = [];
-  }
-
   /** Encodes as many dispatches as fit the shared stream and runs them; returns the index of the next one. */
   async #runSome(dispatches: readonly Dispatch[], from: number): Promise<number> {
     const staged: Staged[] = [];
@@ -210,18 +177,10 @@ export class WasmDevice implements Device {
         'a bank has no room for the tensors of a dispatch from other banks',
       );
     }
-    await this.#readyThreads();
-    this.#counters.fill(0, 0, encoder.commands);
-    Atomics.store(this.#control, CONTROL.commands, encoder.commands);
-    Atomics.store(this.#control, CONTROL.failed, 0);
-    const before = this.#sequence++;
-    Atomics.store(this.#control, CONTROL.sequence, this.#sequence);
-    Atomics.notify(this.#control, CONTROL.sequence);
-    const wait = Atomics.waitAsync(this.#control, CONTROL.done, before);
-    if (wait.async) await wait.value;
-    if (Atomics.load(this.#control, CONTROL.failed) !== 0) {
-      throw new InternalError('kernel_failed', 'a kernel trapped; its inputs are out of range');
-    }
+    await this.#team.run(
+      encoder.commands,
+      this.#banks.map(({ start }) => start),
+    );
     return index;
   }
 
@@ -284,7 +243,7 @@ export class WasmDevice implements Device {
   }
 
   #push(encoder: { at: number; commands: number }, words: readonly number[]): void {
-    this.#stream.set(words, encoder.at);
+    this.#team.stream.set(words, encoder.at);
     encoder.at += words.length;
     encoder.commands++;
   }

@@ -201,6 +201,15 @@ describe('an activation', () => {
     expect((await list())[0]?.versions.map((one) => one.state)).toEqual(['retired', 'active']);
   });
 
+  it('lets clients fetch the version that is active, and no other', async () => {
+    const [first] = await twoVersions();
+    const fetched = await call('/v1/shards/tcm/versions/1');
+    expect(fetched.headers.get('x-sparsedoctor-sha256')).toBe(first.sha256);
+    expect((await fetched.arrayBuffer()).byteLength).toBe((await makeShard()).length);
+    await expectError(await call('/v1/shards/tcm/versions/2'), 404, 'shard_not_found');
+    expect((await call('/v1/shards/tcm/versions/2', { key: keys.host })).status).toBe(200);
+  });
+
   it('can be repeated, and is taken back by a rollback while it is still staged', async () => {
     const [first] = await twoVersions();
     await activation(activate('tcm', '2'), 202);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import modelBytes from '../../../weights/router/router.onnx';
 import { createRouter } from '../../../src/edge/router/client.ts';
-import { loadRouterModel } from '../../../src/edge/router/model.ts';
-import { selectShards } from '../../../src/edge/router/selection.ts';
-import { selectionPolicy } from '../../../src/edge/routing/policy.ts';
-import type { RouteResult, RouterMessage } from '../../../src/edge/router/types.ts';
+import { loadRouterModel } from '../../../src/base/router/model.ts';
+import { selectShards } from '../../../src/base/router/selection.ts';
+import { selectionPolicy } from '../../../src/base/router/policy.ts';
+import type { RouteResult, RouterMessage } from '../../../src/base/router/types.ts';
 
 const user = (content: string): RouterMessage => ({ role: 'user', content });
 const assistant = (content: string): RouterMessage => ({ role: 'assistant', content });

@@ -1,10 +1,10 @@
 import { exports } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import modelBytes from '../../../weights/router/router.onnx';
-import { createFallbackRouter } from '../../../src/edge/router/fallback.ts';
-import { forward, routerFeatures } from '../../../src/edge/router/model.ts';
+import { createFallbackRouter } from '../../../src/base/router/fallback.ts';
+import { forward, routerFeatures } from '../../../src/base/router/model.ts';
 import { loadOnnxModel } from '../../../src/edge/router/onnx.ts';
-import type { Router, RouterMessage } from '../../../src/edge/router/types.ts';
+import type { Router, RouterMessage } from '../../../src/base/router/types.ts';
 
 /** Typed here: the types of `exports` describe one Worker only, and that is the gateway. */
 const entrypoint: Router = Reflect.get(exports, 'RouterEntrypoint');

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { sha256Hex } from '../../../src/base/sha256.ts';
-import { loadRouterModel } from '../../../src/edge/router/model.ts';
+import { loadRouterModel } from '../../../src/base/router/model.ts';
 import { routerConfigSchema } from '../../../src/train/router/config.ts';
 
 const shipped = (name: string): Promise<Buffer> =>

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { sha256Hex } from '../../../src/base/sha256.ts';
-import { forward, loadRouterModel, rankSpecialties, routerFeatures } from '../../../src/edge/router/model.ts';
+import { forward, loadRouterModel, rankSpecialties, routerFeatures } from '../../../src/base/router/model.ts';
 import { trainRouter, type RouterTrainingPaths } from '../../../src/train/router/train-router.ts';
 
 const config = {

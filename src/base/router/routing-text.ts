@@ -3,7 +3,7 @@
  * bounded. Answers and system prompts are left out: they would make the router agree with what was chosen before.
  */
 
-import type { TextSegment } from '../../base/hashed-ngrams.ts';
+import type { TextSegment } from '../hashed-ngrams.ts';
 import type { RouterMessage } from './types.ts';
 
 export interface ContextOptions {

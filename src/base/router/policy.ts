@@ -1,5 +1,5 @@
 /** How probabilities become shards at this edge. */
-import type { SelectionPolicy } from '../router/selection.ts';
+import type { SelectionPolicy } from './selection.ts';
 
 export const selectionPolicy: SelectionPolicy = {
   threshold: 0.3,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { quantisePriors, selectShards, type SelectionPolicy } from '../../../src/edge/router/selection.ts';
+import { quantisePriors, selectShards, type SelectionPolicy } from '../../../src/base/router/selection.ts';
 
 const policy: SelectionPolicy = {
   threshold: 0.3,

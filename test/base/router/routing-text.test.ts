@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { routingSegments } from '../../../src/edge/router/routing-text.ts';
-import type { RouterMessage } from '../../../src/edge/router/types.ts';
+import { routingSegments } from '../../../src/base/router/routing-text.ts';
+import type { RouterMessage } from '../../../src/base/router/types.ts';
 
 const options = { lastTurnCharacters: 30, earlierTurns: 2, earlierTurnCharacters: 9, earlierTurnWeight: 0.3 };
 const user = (content: string): RouterMessage => ({ role: 'user', content });

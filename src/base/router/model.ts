@@ -4,8 +4,8 @@
  */
 
 import { z } from 'zod';
-import { hashNgrams, type SparseVector } from '../../base/hashed-ngrams.ts';
-import { InternalError } from '../../base/errors.ts';
+import { hashNgrams, type SparseVector } from '../hashed-ngrams.ts';
+import { InternalError } from '../errors.ts';
 import { readOnnx } from './onnx-reader.ts';
 import { routingSegments } from './routing-text.ts';
 import type { RouterMessage, SpecialtyProbability } from './types.ts';

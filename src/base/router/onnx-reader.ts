@@ -5,7 +5,7 @@
  */
 
 import protobuf from 'protobufjs/minimal.js';
-import { InternalError } from '../../base/errors.ts';
+import { InternalError } from '../errors.ts';
 
 export interface OnnxContents {
   /** Raw bytes of the initializers by name: views of the file. */

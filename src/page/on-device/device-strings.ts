@@ -1,0 +1,98 @@
+/** The words of "answer on this device", in Chinese and English. */
+import type { NoteCode, ProblemCode } from './messages.ts';
+
+export const deviceZh = {
+  devicePill: '本机回答',
+  devicePillFailed: '未就绪',
+  devicePillLabel: '在本机回答：设置',
+  deviceTitle: '在本机回答',
+  deviceSwitch: '使用本机模型',
+  deviceHere: '本机',
+  deviceDone: '完成',
+  deviceLede: '模型下载到这个浏览器里运行。分诊和作答都在这台设备上完成，您输入的内容不会离开它。',
+  devicePlanning: '正在查看需要下载多少…',
+  deviceDownload: (size: string) => `打开后下载 ${size}，只需一次，之后从本机读取。`,
+  deviceStored: (size: string) => `模型已在本机（${size}），打开即可使用。`,
+  deviceLoading: '正在下载并校验',
+  deviceAmount: (received: string, total: string) => `${received} / ${total}`,
+  deviceStarting: '正在启动模型…',
+  devicePreparing: '正在准备本机模型…',
+  deviceComputes: '计算',
+  deviceWasm: (threads: number) => `处理器（WebAssembly，${threads} 线程）`,
+  deviceGpu: (name: string) => `显卡（WebGPU${name === '' ? '' : `，${name}`}）`,
+  deviceShards: '专家分片',
+  deviceShardsValue: (count: number) => `${count} 个专科`,
+  deviceDisk: '占用空间',
+  deviceRemove: '删除本机模型',
+  deviceResume: '继续下载',
+  devicePrivate: '您输入的内容不会离开这台设备。演示用小模型，不能代替医生，紧急情况请立即拨打 120。',
+  deviceNotes: {
+    one_thread: '此页面没有共享内存（SharedArrayBuffer），只能用一个线程，会慢一些。',
+    not_stored: '这个浏览器没有可用的存储空间（例如无痕窗口），刷新后需要重新下载。',
+    gpu_lost: '显卡中途不可用，已改用处理器。',
+    gpu_failed: '显卡不能运行这个模型，已改用处理器。',
+  } satisfies Record<NoteCode, string> as Readonly<Record<NoteCode, string>>,
+  deviceProblems: {
+    insecure: '只有通过 HTTPS（或本机地址）打开的页面才能在本机回答。',
+    unsupported: '这个浏览器太旧，缺少 WebAssembly 的 SIMD 或线程功能。请换用新版浏览器。',
+    absent: '这个站点没有提供可下载的模型。',
+    other_base: '站点上的专家分片和可下载的模型不匹配，暂时不能在本机回答。',
+    key: '下载专家分片需要访问密钥。',
+    interrupted: '下载中断了。已下载的部分都在，可以接着下载。',
+    damaged: '下载的文件校验不符，没有使用它。请重试。',
+    memory: '内存不够，装不下这个模型。请关闭一些标签页再试。',
+    no_gpu: '没有找到可用的显卡。',
+    failed: '模型没能在本机启动。',
+  } satisfies Record<ProblemCode, string> as Readonly<Record<ProblemCode, string>>,
+};
+
+export const deviceEn: typeof deviceZh = {
+  devicePill: 'On device',
+  devicePillFailed: 'Not ready',
+  devicePillLabel: 'Answer on this device: settings',
+  deviceTitle: 'Answer on this device',
+  deviceSwitch: 'Use the model here',
+  deviceHere: 'this device',
+  deviceDone: 'Done',
+  deviceLede:
+    'The model is downloaded and runs in this browser. Routing and answering happen on this device, and nothing you type leaves it.',
+  devicePlanning: 'Looking up what has to be downloaded…',
+  deviceDownload: (size) =>
+    `Turning this on downloads ${size}, once; afterwards it is read from this device.`,
+  deviceStored: (size) => `The model is on this device already (${size}). Turn it on to use it.`,
+  deviceLoading: 'Downloading and checking',
+  deviceAmount: (received, total) => `${received} of ${total}`,
+  deviceStarting: 'Starting the model…',
+  devicePreparing: 'Preparing the model on this device…',
+  deviceComputes: 'Computed by',
+  deviceWasm: (threads) => `the processor (WebAssembly, ${threads} ${threads === 1 ? 'thread' : 'threads'})`,
+  deviceGpu: (name) => `the GPU (WebGPU${name === '' ? '' : `, ${name}`})`,
+  deviceShards: 'Expert shards',
+  deviceShardsValue: (count) => `${count} specialties`,
+  deviceDisk: 'Space used',
+  deviceRemove: 'Delete the model',
+  deviceResume: 'Go on downloading',
+  devicePrivate:
+    'What you type does not leave this device. A small demonstration model, no doctor: in an emergency call 120 or your local number.',
+  deviceNotes: {
+    one_thread:
+      'This page has no shared memory (SharedArrayBuffer), so only one thread computes, more slowly.',
+    not_stored:
+      'This browser has no storage to give (a private window, perhaps): a reload downloads it again.',
+    gpu_lost: 'The GPU became unavailable; the processor has taken over.',
+    gpu_failed: 'The GPU cannot run this model; the processor does.',
+  },
+  deviceProblems: {
+    insecure: 'Only a page opened over HTTPS (or a local address) can answer on this device.',
+    unsupported: 'This browser is too old: it lacks SIMD or threads in WebAssembly. Please use a newer one.',
+    absent: 'This site offers no model to download.',
+    other_base:
+      'The expert shards of this site do not match the model it offers, so this is not possible now.',
+    key: 'The expert shards need the access key.',
+    interrupted: 'The download broke off. What has arrived is kept, and it can go on from there.',
+    damaged: 'A downloaded file failed its check and was not used. Please try again.',
+    memory: 'There is not enough memory for the model. Close some tabs and try again.',
+    no_gpu: 'No usable GPU was found.',
+    failed: 'The model could not be started on this device.',
+  },
+};
