@@ -9,14 +9,16 @@ import { cases as rmsNorm } from './rms_norm/cases.ts';
 import { cases as rmsNormBackward } from './rms_norm_backward/cases.ts';
 import { cases as rmsNormBackwardWeight } from './rms_norm_backward_weight/cases.ts';
 import { cases as matmul } from './matmul/cases.ts';
+import { cases as normLinear } from './norm_linear/cases.ts';
 import { cases as rope } from './rope/cases.ts';
-import { cases as kvWrite } from './kv_write/cases.ts';
+import { cases as qkPrepare } from './qk_prepare/cases.ts';
 import { cases as attention } from './attention/cases.ts';
 import { cases as attentionTrain } from './attention_train/cases.ts';
 import { cases as attentionTrainBackward } from './attention_train_backward/cases.ts';
 import { cases as swiglu } from './swiglu/cases.ts';
 import { cases as swigluBackward } from './swiglu_backward/cases.ts';
 import { cases as expertGate } from './expert_gate/cases.ts';
+import { cases as normGate } from './norm_gate/cases.ts';
 import { cases as expertGateBackward } from './expert_gate_backward/cases.ts';
 import { cases as expertGateBackwardInput } from './expert_gate_backward_input/cases.ts';
 import { cases as expertGateBackwardWeight } from './expert_gate_backward_weight/cases.ts';
@@ -26,6 +28,8 @@ import { cases as expertShrinkBackwardWeight } from './expert_shrink_backward_we
 import { cases as expertExpand } from './expert_expand/cases.ts';
 import { cases as expertExpandBackward } from './expert_expand_backward/cases.ts';
 import { cases as expertExpandBackwardWeight } from './expert_expand_backward_weight/cases.ts';
+import { cases as linearExperts } from './linear_experts/cases.ts';
+import { cases as swigluExperts } from './swiglu_experts/cases.ts';
 import { cases as crossEntropy } from './cross_entropy/cases.ts';
 import { cases as sumSquares } from './sum_squares/cases.ts';
 import { cases as adamw } from './adamw/cases.ts';
@@ -46,14 +50,16 @@ const casesByName: Readonly<Record<string, readonly KernelCase[]>> = {
   rms_norm_backward: rmsNormBackward,
   rms_norm_backward_weight: rmsNormBackwardWeight,
   matmul,
+  norm_linear: normLinear,
   rope,
-  kv_write: kvWrite,
+  qk_prepare: qkPrepare,
   attention,
   attention_train: attentionTrain,
   attention_train_backward: attentionTrainBackward,
   swiglu,
   swiglu_backward: swigluBackward,
   expert_gate: expertGate,
+  norm_gate: normGate,
   expert_gate_backward: expertGateBackward,
   expert_gate_backward_input: expertGateBackwardInput,
   expert_gate_backward_weight: expertGateBackwardWeight,
@@ -63,6 +69,8 @@ const casesByName: Readonly<Record<string, readonly KernelCase[]>> = {
   expert_expand: expertExpand,
   expert_expand_backward: expertExpandBackward,
   expert_expand_backward_weight: expertExpandBackwardWeight,
+  linear_experts: linearExperts,
+  swiglu_experts: swigluExperts,
   cross_entropy: crossEntropy,
   sum_squares: sumSquares,
   adamw,

@@ -9,14 +9,16 @@ import { rmsNorm } from './rms_norm/rms_norm.ts';
 import { rmsNormBackward } from './rms_norm_backward/rms_norm_backward.ts';
 import { rmsNormBackwardWeight } from './rms_norm_backward_weight/rms_norm_backward_weight.ts';
 import { matmul } from './matmul/matmul.ts';
+import { normLinear } from './norm_linear/norm_linear.ts';
 import { rope } from './rope/rope.ts';
-import { kvWrite } from './kv_write/kv_write.ts';
+import { qkPrepare } from './qk_prepare/qk_prepare.ts';
 import { attention } from './attention/attention.ts';
 import { attentionTrain } from './attention_train/attention_train.ts';
 import { attentionTrainBackward } from './attention_train_backward/attention_train_backward.ts';
 import { swiglu } from './swiglu/swiglu.ts';
 import { swigluBackward } from './swiglu_backward/swiglu_backward.ts';
 import { expertGate } from './expert_gate/expert_gate.ts';
+import { normGate } from './norm_gate/norm_gate.ts';
 import { expertGateBackward } from './expert_gate_backward/expert_gate_backward.ts';
 import { expertGateBackwardInput } from './expert_gate_backward_input/expert_gate_backward_input.ts';
 import { expertGateBackwardWeight } from './expert_gate_backward_weight/expert_gate_backward_weight.ts';
@@ -26,6 +28,8 @@ import { expertShrinkBackwardWeight } from './expert_shrink_backward_weight/expe
 import { expertExpand } from './expert_expand/expert_expand.ts';
 import { expertExpandBackward } from './expert_expand_backward/expert_expand_backward.ts';
 import { expertExpandBackwardWeight } from './expert_expand_backward_weight/expert_expand_backward_weight.ts';
+import { linearExperts } from './linear_experts/linear_experts.ts';
+import { swigluExperts } from './swiglu_experts/swiglu_experts.ts';
 import { crossEntropy } from './cross_entropy/cross_entropy.ts';
 import { sumSquares } from './sum_squares/sum_squares.ts';
 import { adamw } from './adamw/adamw.ts';
@@ -46,14 +50,16 @@ export const kernels = {
   rmsNormBackward,
   rmsNormBackwardWeight,
   matmul,
+  normLinear,
   rope,
-  kvWrite,
+  qkPrepare,
   attention,
   attentionTrain,
   attentionTrainBackward,
   swiglu,
   swigluBackward,
   expertGate,
+  normGate,
   expertGateBackward,
   expertGateBackwardInput,
   expertGateBackwardWeight,
@@ -63,6 +69,8 @@ export const kernels = {
   expertExpand,
   expertExpandBackward,
   expertExpandBackwardWeight,
+  linearExperts,
+  swigluExperts,
   crossEntropy,
   sumSquares,
   adamw,

@@ -27,6 +27,8 @@ export interface Param {
 export type ReferenceBindings = Readonly<Record<string, Float32Array | Float64Array | Uint32Array>>;
 export type Params = Readonly<Record<string, number>>;
 
+export type ShaderConstants = Readonly<Record<string, number>>;
+
 export interface KernelSpec {
   /** snake_case; the name of the folder, of the AssemblyScript export and of the .wgsl file. */
   readonly name: string;
@@ -47,6 +49,16 @@ export interface KernelSpec {
      * storage buffers. The params end with the place of each, `<binding>_at`, in words.
      */
     readonly packed?: readonly string[];
+    /**
+     * Constants that the shader is compiled with, such as the rows of a tile: `choose` picks one of `choices` by the size
+     * of the work, and `workgroups` agrees with it.
+     */
+    readonly constants?: {
+      readonly choices: readonly ShaderConstants[];
+      readonly choose: (params: Params) => ShaderConstants;
+    };
+    /** Bindings whose elements the shader declares as `storage_t`, so that a device may keep them as f16. */
+    readonly halves?: readonly string[];
   };
 }
 

@@ -28,5 +28,9 @@ export const attention: KernelSpec = {
   items: ({ T = 0, H = 0 }) => T * H,
   scratch: ({ page_size = 0, max_pages = 0 }) => page_size * max_pages * 4,
   reference: attentionReference,
-  webgpu: { workgroups: ({ T = 0, H = 0 }) => workgroups(T * H) },
+  webgpu: {
+    workgroups: ({ T = 0, H = 0 }) => workgroups(T * H),
+    packed: ['page_table', 'sequences', 'positions'],
+    halves: ['k_pages', 'v_pages'],
+  },
 };

@@ -7,46 +7,26 @@ struct Params {
   D: u32,
   page_size: u32,
   max_pages: u32,
+  page_table_at: u32,
+  sequences_at: u32,
+  positions_at: u32,
 }
 
 @group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k_pages: array<f32>;
-@group(0) @binding(2) var<storage, read> v_pages: array<f32>;
-@group(0) @binding(3) var<storage, read> page_table: array<u32>;
-@group(0) @binding(4) var<storage, read> sequences: array<u32>;
-@group(0) @binding(5) var<storage, read> positions: array<u32>;
-@group(0) @binding(6) var<storage, read_write> o: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> k_pages: array<storage_t>;
+@group(0) @binding(2) var<storage, read> v_pages: array<storage_t>;
+@group(0) @binding(3) var<storage, read_write> o: array<f32>;
+@group(0) @binding(4) var<storage, read> packed: array<u32>;
+@group(0) @binding(5) var<uniform> params: Params;
 
 const LOWEST = -3.4028234e38;
 
 const LANES = 64u;
 var<workgroup> scores: array<f32, LANES>;
-var<workgroup> largest: f32;
-var<workgroup> total: f32;
-var<workgroup> faded: f32;
-
-// Takes the scores of a tile into the running softmax: afterwards they are exp(score − largest), and what was summed
-// before counts `faded` times. All lanes must call it.
-fn absorb_tile(lane: u32, count: u32) {
-  workgroupBarrier();
-  if (lane == 0u) {
-    let before = largest;
-    for (var i = 0u; i < count; i++) {
-      largest = max(largest, scores[i]);
-    }
-    faded = exp(before - largest);
-    total *= faded;
-    for (var i = 0u; i < count; i++) {
-      scores[i] = exp(scores[i] - largest);
-      total += scores[i];
-    }
-  }
-  workgroupBarrier();
-}
+var<workgroup> shares: array<f32, LANES>;
 
 fn cached(row: u32, position: u32, head: u32) -> u32 {
-  let page = page_table[row * params.max_pages + position / params.page_size];
+  let page = packed[params.page_table_at + row * params.max_pages + position / params.page_size];
   return ((page * params.page_size + position % params.page_size) * params.KV + head) * params.D;
 }
 
@@ -62,35 +42,47 @@ fn main(
   }
   let t = query / params.H;
   let head = query % params.H * params.KV / params.H;
-  let row = sequences[t];
-  let length = positions[t] + 1u;
+  let row = packed[params.sequences_at + t];
+  let length = packed[params.positions_at + t] + 1u;
   let start = query * params.D;
-  if (lane == 0u) {
-    largest = LOWEST;
-    total = 0.0;
-  }
   for (var d = lane; d < params.D; d += LANES) {
     o[start + d] = 0.0;
   }
+  // The running softmax: every lane keeps it, each from the same scores in the same order.
+  var largest = LOWEST;
+  var total = 0.0;
   for (var tile = 0u; tile < length; tile += LANES) {
     let count = min(LANES, length - tile);
+    var score = LOWEST;
     if (lane < count) {
       let key = cached(row, tile + lane, head);
       var dot = 0.0;
       for (var d = 0u; d < params.D; d++) {
-        dot += q[start + d] * k_pages[key + d];
+        dot = fma(q[start + d], f32(k_pages[key + d]), dot);
       }
-      scores[lane] = dot / sqrt(f32(params.D));
+      score = dot / sqrt(f32(params.D));
     }
-    absorb_tile(lane, count);
+    scores[lane] = score;
+    workgroupBarrier();
+    let before = largest;
+    for (var i = 0u; i < count; i++) {
+      largest = max(largest, scores[i]);
+    }
+    shares[lane] = exp(score - largest);
+    workgroupBarrier();
+    // What was summed before counts this much.
+    let faded = exp(before - largest);
+    total *= faded;
+    for (var i = 0u; i < count; i++) {
+      total += shares[i];
+    }
     for (var d = lane; d < params.D; d += LANES) {
       var sum = o[start + d] * faded;
       for (var i = 0u; i < count; i++) {
-        sum += scores[i] * v_pages[cached(row, tile + i, head) + d];
+        sum = fma(shares[i], f32(v_pages[cached(row, tile + i, head) + d]), sum);
       }
       o[start + d] = sum;
     }
-    workgroupBarrier();
   }
   for (var d = lane; d < params.D; d += LANES) {
     o[start + d] /= total;

@@ -18,5 +18,5 @@ export const embedding: KernelSpec = {
   ],
   items: ({ T = 0 }) => T,
   reference: embeddingReference,
-  webgpu: { workgroups: ({ T = 0, C = 0 }) => invocations(T * C) },
+  webgpu: { workgroups: ({ T = 0, C = 0 }) => invocations(T * C), packed: ['ids'] },
 };

@@ -2,11 +2,12 @@
 struct Params {
   T: u32,
   C: u32,
+  ids_at: u32,
 }
 
-@group(0) @binding(0) var<storage, read> ids: array<u32>;
-@group(0) @binding(1) var<storage, read> table: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(0) var<storage, read> table: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read> packed: array<u32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
@@ -19,5 +20,5 @@ fn main(
   if (index >= params.T * params.C) {
     return;
   }
-  y[index] = table[ids[index / params.C] * params.C + index % params.C];
+  y[index] = table[packed[params.ids_at + index / params.C] * params.C + index % params.C];
 }

@@ -4,7 +4,7 @@
  */
 import { GROUPED_SCRATCH_BYTES } from '../kernel.ts';
 import type { KernelSpec } from '../kernel.ts';
-import { invocations } from '../workgroups.ts';
+import { workgroups } from '../workgroups.ts';
 import { expertShrinkReference } from './expert_shrink.reference.ts';
 
 export const expertShrink: KernelSpec = {
@@ -24,5 +24,5 @@ export const expertShrink: KernelSpec = {
   items: ({ T = 0 }) => T,
   scratch: () => GROUPED_SCRATCH_BYTES,
   reference: expertShrinkReference,
-  webgpu: { workgroups: ({ T = 0, K = 0, R = 0 }) => invocations(T * K * R) },
+  webgpu: { workgroups: ({ T = 0, K = 0, R = 0 }) => workgroups(T * K * Math.ceil(R / 4)), halves: ['a'] },
 };

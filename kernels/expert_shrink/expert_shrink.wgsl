@@ -1,4 +1,7 @@
-// One invocation an element of h.
+// One workgroup COUNT elements of h of one place.
+#import lanes
+const COUNT = 4u;
+
 struct Params {
   T: u32,
   K: u32,
@@ -7,7 +10,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<storage_t>;
 @group(0) @binding(2) var<storage, read> slots: array<u32>;
 @group(0) @binding(3) var<storage, read_write> h: array<f32>;
 @group(0) @binding(4) var<uniform> params: Params;
@@ -20,21 +23,31 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = (group.y * groups.x + group.x) * 64u + lane;
-  if (index >= params.T * params.K * params.R) {
+  let index = group.y * groups.x + group.x;
+  let across = (params.R + COUNT - 1u) / COUNT;
+  let place = index / across;
+  let first = index % across * COUNT;
+  if (place >= params.T * params.K) {
     return;
   }
-  let place = index / params.R;
   let slot = slots[place];
   if (slot == NONE) {
-    h[index] = 0.0;
+    if (lane < COUNT && first + lane < params.R) {
+      h[place * params.R + first + lane] = 0.0;
+    }
     return;
   }
-  let row = (slot * params.R + index % params.R) * params.N;
   let input = place / params.K * params.N;
-  var sum = 0.0;
-  for (var i = 0u; i < params.N; i++) {
-    sum += a[row + i] * x[input + i];
+  var sums: array<f32, COUNT>;
+  for (var i = lane; i < params.N; i += LANES) {
+    let value = x[input + i];
+    for (var r = 0u; r < COUNT; r++) {
+      let row = slot * params.R + min(first + r, params.R - 1u);
+      sums[r] = fma(f32(a[row * params.N + i]), value, sums[r]);
+    }
   }
-  h[index] = sum;
+  sum_over_lanes(lane, &sums);
+  if (lane < COUNT && first + lane < params.R) {
+    h[place * params.R + first + lane] = totals[lane];
+  }
 }

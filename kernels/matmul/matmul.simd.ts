@@ -1,3 +1,4 @@
+import { tileColumns, tileRows } from '../simd/tile.simd';
 import { gemm } from './gemm.simd';
 
 export function matmul(
@@ -39,15 +40,4 @@ export function matmul(
       accumulate != 0,
     );
   }
-}
-
-/** The two must agree with `matmulTile` in matmul.ts. */
-function tileRows(M: i32): i32 {
-  if (M <= 512) return 96;
-  const pairs = (M + 383) / 384;
-  return (((M + 2 * pairs - 1) / (2 * pairs) + 5) / 6) * 6;
-}
-
-function tileColumns(M: i32): i32 {
-  return M <= 24 ? 64 : 256;
 }

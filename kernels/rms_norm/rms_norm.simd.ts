@@ -1,4 +1,4 @@
-import { dot } from '../simd/lanes.simd';
+import { inverseRms, scaleRow } from '../simd/norm.simd';
 
 export function rms_norm(
   x: usize,
@@ -14,18 +14,8 @@ export function rms_norm(
   const bytes = (<usize>C) << 2;
   for (let r = start; r < end; r++) {
     const from = x + <usize>r * bytes;
-    const to = y + <usize>r * bytes;
-    const scale: f32 = 1 / sqrt<f32>(dot(from, from, C) / <f32>C + epsilon);
+    const scale = inverseRms(from, C, epsilon);
     store<f32>(inverse_rms + ((<usize>r) << 2), scale);
-    const s = f32x4.splat(scale);
-    let c: i32 = 0;
-    for (; c + 4 <= C; c += 4) {
-      const o = (<usize>c) << 2;
-      v128.store(to + o, f32x4.mul(f32x4.mul(v128.load(from + o), s), v128.load(weight + o)));
-    }
-    for (; c < C; c++) {
-      const o = (<usize>c) << 2;
-      store<f32>(to + o, load<f32>(from + o) * scale * load<f32>(weight + o));
-    }
+    scaleRow(from, weight, y + <usize>r * bytes, C, scale);
   }
 }

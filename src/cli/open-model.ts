@@ -27,6 +27,7 @@ export interface OpenModel {
   readonly tokenizer: Tokenizer;
   readonly chat: ChatEncoder;
   readonly samplingDefaults: SamplingDefaults;
+  readonly transformer: Transformer;
   readonly engine: Engine;
   /** What the engine computes with: free for others only while the engine is idle. */
   readonly runner: ModelRunner;
@@ -82,6 +83,7 @@ export async function openModel(
       tokenizer,
       chat,
       samplingDefaults,
+      transformer: model,
       engine,
       runner: model,
       shards,

@@ -66,6 +66,12 @@ const configSchema = z
     };
     if (heads % keyValueHeads !== 0) complain('num_key_value_heads', 'must divide num_attention_heads');
     if (head_dim % 2 !== 0) complain('head_dim', 'must be even');
+    // Kernels read the rows of matrices in fours.
+    if ((heads * head_dim) % 4 !== 0)
+      complain('head_dim', 'times num_attention_heads must be a multiple of 4');
+    for (const name of ['hidden_size', 'intermediate_size'] as const) {
+      if (context.value[name] % 4 !== 0) complain(name, 'must be a multiple of 4');
+    }
   });
 
 const generationConfigSchema = z.object({ eos_token_id: tokenIds });

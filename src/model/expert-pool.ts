@@ -7,7 +7,7 @@ import { invariant } from '../base/invariant.ts';
 import type { Device, Tensor } from '../tensor/device.ts';
 import { createTensor, elements, writeTensor } from '../tensor/tensors.ts';
 import type { ModelConfig } from './config.ts';
-import { ADAPTED, expertNames, expertShapes } from './parameters.ts';
+import type { Adapted } from './parameters.ts';
 import type { ResidentShard } from './runner.ts';
 import type { ShardFile } from './shard-file.ts';
 
@@ -16,6 +16,37 @@ export interface ExpertPoolOptions {
   readonly slots: number;
   /** Largest rank, R; smaller experts are padded with zeros. */
   readonly rank: number;
+}
+
+/** One layer's slots. Gate and up, which read the same input, lie together: one dispatch serves both. */
+export interface ExpertLayer {
+  /** [S, C] */
+  readonly router: Tensor;
+  /** [S, 2, R, C], of gate and up. */
+  readonly gateUpA: Tensor;
+  /** [S, 2, F, R] */
+  readonly gateUpB: Tensor;
+  /** [S, R, F] */
+  readonly downA: Tensor;
+  /** [S, C, R] */
+  readonly downB: Tensor;
+}
+
+export function createExpertLayer(
+  device: Device,
+  { hiddenSize: C, intermediateSize: F }: ModelConfig,
+  { slots: S, rank: R }: ExpertPoolOptions,
+  layer: number,
+): ExpertLayer {
+  const make = (name: string, ...shape: number[]): Tensor =>
+    createTensor(device, `experts.${layer}.${name}`, shape);
+  return {
+    router: make('router', S, C),
+    gateUpA: make('gate_up_a', S, 2, R, C),
+    gateUpB: make('gate_up_b', S, 2, F, R),
+    downA: make('down_a', S, R, F),
+    downB: make('down_b', S, C, R),
+  };
 }
 
 /** A shard in the pool, with what a route needs to know of it. */
@@ -43,32 +74,22 @@ export function pooled(shard: ResidentShard): PooledShard {
 
 export class ExpertPool {
   readonly rank: number;
+  readonly layers: readonly ExpertLayer[];
   /** [S] alpha / rank of each slot. */
   readonly scales: Tensor;
   readonly #device: Device;
-  readonly #tensors = new Map<string, Tensor>();
-  readonly #config: ModelConfig;
   #free: number[];
 
-  constructor(device: Device, config: ModelConfig, { slots, rank }: ExpertPoolOptions) {
+  constructor(device: Device, layers: readonly ExpertLayer[], { slots, rank }: ExpertPoolOptions) {
     this.#device = device;
-    this.#config = config;
+    this.layers = layers;
     this.rank = rank;
-    for (const [name, shape] of expertShapes(config, slots, rank)) {
-      this.#tensors.set(name, createTensor(device, `experts.${name}`, shape));
-    }
     this.scales = createTensor(device, 'experts.scales', [slots]);
     this.#free = Array.from({ length: slots }, (_, slot) => slot);
   }
 
   get freeSlots(): number {
     return this.#free.length;
-  }
-
-  tensor(name: string): Tensor {
-    const tensor = this.#tensors.get(name);
-    invariant(tensor, `the pool has no tensor ${name}`);
-    return tensor;
   }
 
   /** Copies a shard into free slots. Nothing is taken when it does not fit. */
@@ -110,27 +131,34 @@ export class ExpertPool {
   async #writeExpert(file: ShardFile, expert: number, slot: number): Promise<number> {
     const { rank } = file.metadata;
     let bytes = 0;
-    for (let layer = 0; layer < this.#config.layers; layer++) {
-      const names = expertNames(layer);
+    for (const [layer, tensors] of this.layers.entries()) {
       const source = file.layers[layer];
-      bytes += await this.#writeRow(names.router, slot, part(source?.router, expert, file.experts));
-      for (const linear of ADAPTED) {
-        const adapter = source?.linears[linear];
-        const a = part(adapter?.A, expert, file.experts);
-        const b = part(adapter?.B, expert, file.experts);
-        bytes += await this.#writeRow(names.a(linear), slot, a);
-        bytes += await this.#writeRow(names.b(linear), slot, b && widenRows(b, rank, this.rank));
-      }
+      const a = (linear: Adapted) => part(source?.linears[linear]?.A, expert, file.experts);
+      const b = (linear: Adapted) => {
+        const values = part(source?.linears[linear]?.B, expert, file.experts);
+        return values && widenRows(values, rank, this.rank);
+      };
+      bytes += await this.#writeSlot(tensors.router, slot, part(source?.router, expert, file.experts));
+      bytes += await this.#writeSlot(tensors.gateUpA, slot, a('gate_proj'), a('up_proj'));
+      bytes += await this.#writeSlot(tensors.gateUpB, slot, b('gate_proj'), b('up_proj'));
+      bytes += await this.#writeSlot(tensors.downA, slot, a('down_proj'));
+      bytes += await this.#writeSlot(tensors.downB, slot, b('down_proj'));
     }
     return bytes;
   }
 
-  /** Writes one slot of a tensor, zero beyond what is given: a linear that a shard lacks contributes nothing. */
-  async #writeRow(name: string, slot: number, values: Float32Array | undefined): Promise<number> {
-    const tensor = this.tensor(name);
+  /**
+   * Writes one slot of a tensor, in as many equal parts as are given, zero beyond the values of each: a smaller rank is
+   * padded, and a linear that a shard lacks contributes nothing.
+   */
+  async #writeSlot(
+    tensor: Tensor,
+    slot: number,
+    ...parts: readonly (Float32Array | undefined)[]
+  ): Promise<number> {
     const size = elements(tensor.shape.slice(1));
     const row = new Float32Array(size);
-    if (values) row.set(values);
+    for (const [index, values] of parts.entries()) if (values) row.set(values, (index * size) / parts.length);
     await writeTensor(
       this.#device,
       { ...tensor, byteOffset: tensor.byteOffset + slot * size * 4, shape: [size] },

@@ -1,13 +1,16 @@
-/** One layer of a serving step: attention over the paged cache, then the FFN whose linears carry experts. */
-import { kvWrite, pagedAttention } from '../tensor/attention-ops.ts';
+/**
+ * One layer of a serving step: attention over the paged cache, then the FFN whose linears carry experts. The number of
+ * dispatches is fixed: it knows neither shards nor requests nor their experts. A batch without any shard skips two.
+ */
+import { pagedAttention } from '../tensor/attention-ops.ts';
 import type { Dispatch, Tensor } from '../tensor/device.ts';
-import { expertExpand, expertGate, expertShrink } from '../tensor/expert-ops.ts';
-import type { GateTensors, RouteTensors } from '../tensor/expert-ops.ts';
-import * as ops from '../tensor/ops.ts';
+import { expertShrink } from '../tensor/expert-ops.ts';
+import * as serving from '../tensor/serving-ops.ts';
+import type { Choice, ExpertSide } from '../tensor/serving-ops.ts';
 import type { ModelConfig } from './config.ts';
-import type { ExpertPool } from './expert-pool.ts';
-import { expertNames, layerNames } from './parameters.ts';
-import type { Adapted } from './parameters.ts';
+import type { ExpertLayer } from './expert-pool.ts';
+import type { LayerWeights } from './serving-weights.ts';
+import type { StepInputs } from './step-inputs.ts';
 
 export interface LayerCache {
   /** [pages, pageSize, KV · D] */
@@ -15,112 +18,95 @@ export interface LayerCache {
   readonly values: Tensor;
 }
 
+export interface ServingLayer {
+  readonly weights: LayerWeights;
+  readonly experts: ExpertLayer;
+  readonly cache: LayerCache;
+}
+
 /** Buffers of one step over T tokens; layers use them in turn. */
 export interface StepTensors {
-  readonly tokens: Tensor;
-  readonly positions: Tensor;
-  readonly sequences: Tensor;
-  readonly ropeTable: Tensor;
   /** [T, C], carried from layer to layer. */
   readonly residual: Tensor;
+  /** [T, C] */
   readonly normed: Tensor;
-  readonly inverse: Tensor;
-  readonly queryRaw: Tensor;
-  readonly keyRaw: Tensor;
+  /** [T, (H + 2·KV) · D] */
+  readonly queryKeyValue: Tensor;
+  /** [T, H · D] */
   readonly query: Tensor;
-  readonly key: Tensor;
-  readonly value: Tensor;
+  /** [T, H · D] */
   readonly attended: Tensor;
-  readonly gate: Tensor;
-  readonly up: Tensor;
+  /** [T, F] */
   readonly activated: Tensor;
-  readonly expertHidden: Tensor;
-  readonly choice: GateTensors;
-  readonly routes: RouteTensors;
+  /** [T, K, 2, R] */
+  readonly hidden: Tensor;
+  /** [T, K]; K is 0 when no token of the batch has a shard: the step is then the base's own. */
+  readonly choice: Choice;
 }
 
 export interface LayerContext {
   readonly config: ModelConfig;
-  readonly weight: (name: string) => Tensor;
-  /** Null when no token of the batch has a shard: the step is then the base's own. */
-  readonly experts: ExpertPool | null;
-  /** [rows, maxPages] */
-  readonly pageTable: Tensor;
+  readonly ropeTable: Tensor;
+  /** [S] of the expert pool. */
+  readonly scales: Tensor;
+  readonly inputs: StepInputs;
 }
 
-export function serveLayer(
-  context: LayerContext,
-  layer: number,
-  cache: LayerCache,
-  step: StepTensors,
-): Dispatch[] {
-  return [...attention(context, layer, cache, step), ...ffn(context, layer, step)];
+export function serveLayer(context: LayerContext, layer: ServingLayer, step: StepTensors): Dispatch[] {
+  return [...attention(context, layer, step), ...ffn(context, layer, step)];
 }
 
 function attention(
-  { config, weight, pageTable }: LayerContext,
-  layer: number,
-  cache: LayerCache,
+  { config, ropeTable, scales, inputs }: LayerContext,
+  { weights, experts, cache }: ServingLayer,
   step: StepTensors,
 ): Dispatch[] {
-  const names = layerNames(layer);
-  const { rmsNormEpsilon: epsilon, headSize: D } = config;
-  const { normed, queryRaw, keyRaw, query, key, value, inverse, positions, sequences } = step;
-  const pages = { ...cache, pageTable, sequences, positions };
+  const { rmsNormEpsilon: epsilon } = config;
+  const { residual, queryKeyValue, query, attended } = step;
+  const pages = { ...cache, ...inputs };
+  const none = noExperts(step, experts.downB, scales);
   return [
-    ops.rmsNorm(step.residual, weight(names.inputNorm), normed, inverse, epsilon),
-    ops.linear(normed, weight(names.query), queryRaw),
-    ops.linear(normed, weight(names.key), keyRaw),
-    ops.linear(normed, weight(names.value), value),
-    ops.rmsNorm(queryRaw, weight(names.queryNorm), query, inverse, epsilon),
-    ops.rmsNorm(keyRaw, weight(names.keyNorm), key, inverse, epsilon),
-    ops.rope(query, positions, step.ropeTable, D, 1),
-    ops.rope(key, positions, step.ropeTable, D, 1),
-    kvWrite(key, value, pages),
-    pagedAttention(query, pages, step.attended, config),
-    ops.linear(step.attended, weight(names.output), step.residual, true),
+    serving.normLinear(residual, weights.inputNorm, weights.queryKeyValue, queryKeyValue, epsilon),
+    serving.qkPrepare(queryKeyValue, weights.headNorms, ropeTable, pages, query, config, epsilon),
+    pagedAttention(query, pages, attended, config),
+    serving.linearExperts(attended, weights.output, none, residual),
   ];
 }
 
-function ffn(context: LayerContext, layer: number, step: StepTensors): Dispatch[] {
-  const { config, weight, experts } = context;
-  const names = layerNames(layer);
-  const { normed, gate, up, activated, residual } = step;
-  return [
-    ops.rmsNorm(residual, weight(names.ffnNorm), normed, step.inverse, config.rmsNormEpsilon),
-    ...(experts
-      ? [expertGate(normed, experts.tensor(expertNames(layer).router), step.routes, step.choice)]
-      : []),
-    ops.linear(normed, weight(names.gate), gate),
-    ...adapt(experts, layer, 'gate_proj', step, normed, gate),
-    ops.linear(normed, weight(names.up), up),
-    ...adapt(experts, layer, 'up_proj', step, normed, up),
-    ops.swiglu(gate, up, activated),
-    ops.linear(activated, weight(names.down), residual, true),
-    ...adapt(experts, layer, 'down_proj', step, activated, residual),
-  ];
-}
-
-/** y += Σ g_e · (α/R) · B_e A_e x over the chosen experts. */
-function adapt(
-  experts: ExpertPool | null,
-  layer: number,
-  linear: Adapted,
-  { choice, expertHidden }: StepTensors,
-  x: Tensor,
-  y: Tensor,
+function ffn(
+  { config, scales, inputs }: LayerContext,
+  { weights, experts }: ServingLayer,
+  step: StepTensors,
 ): Dispatch[] {
-  if (!experts) return [];
-  const names = expertNames(layer);
+  const { residual, normed, activated, hidden, choice } = step;
+  const { router, gateUpA, gateUpB, downA, downB } = experts;
+  const [T = 0, K = 0] = choice.slots.shape;
+  const [S = 0, R = 0] = downA.shape;
+  const none = K === 0;
+  const narrow = { ...hidden, shape: [T, K, R] };
+  const wideA = { ...gateUpA, shape: [S, 2 * R, gateUpA.shape[3]!] };
+  const gateUp = none ? noExperts(step, gateUpB, scales) : { choice, hidden, b: gateUpB, scales };
+  const down = none ? noExperts(step, downB, scales) : { choice, hidden: narrow, b: downB, scales };
+  const epsilon = config.rmsNormEpsilon;
   return [
-    expertShrink(x, experts.tensor(names.a(linear)), choice.slots, expertHidden),
-    expertExpand(
-      expertHidden,
-      experts.tensor(names.b(linear)),
-      choice.slots,
-      choice.weights,
-      experts.scales,
-      y,
-    ),
+    serving.normGate(residual, weights.ffnNorm, router, inputs.routes, normed, choice, epsilon),
+    ...(none ? [] : [expertShrink(normed, wideA, choice.slots, hidden)]),
+    serving.swigluExperts(normed, weights.gateUp, gateUp, activated),
+    ...(none ? [] : [expertShrink(activated, downA, choice.slots, narrow)]),
+    serving.linearExperts(activated, weights.down, down, residual),
   ];
+}
+
+/** Nothing of the pool is bound at its size, so that no device moves experts that nobody reads. */
+function noExperts({ hidden, choice }: StepTensors, b: Tensor, scales: Tensor): ExpertSide {
+  return {
+    choice: { slots: empty(choice.slots), weights: empty(choice.weights) },
+    hidden: empty(hidden),
+    b: empty(b),
+    scales: empty(scales),
+  };
+}
+
+function empty(tensor: Tensor): Tensor {
+  return { ...tensor, shape: [0, 0] };
 }

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join, sep } from 'node:path';
 import { memoryFiles } from '../model/byte-source.ts';
 import { openCheckpoint } from '../model/checkpoint.ts';
 import { fingerprint } from '../model/fingerprint.ts';
@@ -74,11 +74,11 @@ function withPrefix(prefix: string, files: Readonly<Record<string, Uint8Array>>)
   return Object.fromEntries(Object.entries(files).map(([name, bytes]) => [prefix + name, bytes]));
 }
 
-/** Text of every shader by the name of its file. */
+/** Text of every shader by its path below the folder, `/` between its parts on every platform. */
 async function readShaders(folder: string): Promise<Record<string, string>> {
   const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.wgsl')).sort();
   const entries = names.map(
-    async (name) => [basename(name, '.wgsl'), await readFile(join(folder, name), 'utf8')] as const,
+    async (name) => [name.replaceAll(sep, '/'), await readFile(join(folder, name), 'utf8')] as const,
   );
   return Object.fromEntries(await Promise.all(entries));
 }

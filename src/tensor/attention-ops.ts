@@ -21,13 +21,6 @@ export interface HeadShape {
   readonly headSize: number;
 }
 
-/** Writes k and v [T, KV · D] into their pages. */
-export function kvWrite(k: Tensor, v: Tensor, cache: PagedCache): Dispatch {
-  const { page_size, max_pages, T } = paging(cache);
-  const params = { T, width: cache.keys.shape[2]!, page_size, max_pages };
-  return { kernel: kernels.kvWrite, bindings: { k, v, ...pageBindings(cache) }, params };
-}
-
 /** o = attention of q [T, H · D] over each token's own sequence. */
 export function pagedAttention(q: Tensor, cache: PagedCache, o: Tensor, shape: HeadShape): Dispatch {
   const { T, page_size, max_pages } = paging(cache);
@@ -74,12 +67,12 @@ export function rowAttentionBackward(
   };
 }
 
-function pageBindings(cache: PagedCache): Record<string, Tensor> {
+export function pageBindings(cache: PagedCache): Record<string, Tensor> {
   const { keys: k_pages, values: v_pages, pageTable: page_table, sequences, positions } = cache;
   return { page_table, sequences, positions, k_pages, v_pages };
 }
 
-function paging({ keys, pageTable, positions }: PagedCache) {
+export function paging({ keys, pageTable, positions }: PagedCache) {
   return { T: positions.shape[0]!, page_size: keys.shape[1]!, max_pages: pageTable.shape[1]! };
 }
 

@@ -33,7 +33,7 @@ const OPTIONS: Partial<TransformerOptions> = {
 
 const MEMORY = { bankBytes: 64 << 20, maxBanks: 4 };
 /** The largest tensor of the tests, and scratch for a matrix product, just fit. */
-const TINY_MEMORY = { bankBytes: 1400 << 10, scratchBytes: 470_000, stagingBytes: 200_000, maxBanks: 64 };
+const TINY_MEMORY = { bankBytes: 1600 << 10, scratchBytes: 570_000, stagingBytes: 200_000, maxBanks: 64 };
 
 type Open = () => Promise<Device>;
 const devices: readonly (readonly [string, { open: Open; tinyBanks: Open; oneThread?: Open }])[] = [

@@ -2,21 +2,21 @@
  * Runs in a process of its own, whose environment names the GPU driver (see swiftshader.ts), and prints one line of JSON
  * a check: {"check", "failure"}, failure null where it passed. test/kernels/webgpu.test.ts starts it.
  */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { casesOf } from '../../kernels/cases.ts';
 import { kernels } from '../../kernels/index.ts';
 import type { KernelSpec } from '../../kernels/kernel.ts';
 import { createNodeWebgpuDevice } from '../../src/tensor/webgpu/node.ts';
 import { checkKernel } from './check-kernel.ts';
 import { checkExpertLayer } from './expert-layer.ts';
-import { checkModel } from './gpu-model.ts';
+import { checkModel, checkRowsAlone } from './gpu-model.ts';
 import { checkBaseTraining, checkExpertTraining } from './gpu-training.ts';
 import { webgpuDeviceChecks } from './webgpu-device-checks.ts';
 
-const device = await createNodeWebgpuDevice({
-  backend: 'vulkan',
-  allowFallbackAdapter: true,
-  memoryBytes: 2 ** 26,
-});
+const options = { backend: 'vulkan', allowFallbackAdapter: true, memoryBytes: 2 ** 26 } as const;
+const device = await createNodeWebgpuDevice(options);
+const withoutSubgroups = await createNodeWebgpuDevice({ ...options, subgroups: false });
 
 async function report(check: string, run: () => Promise<void>): Promise<void> {
   let failure: string | null = null;
@@ -35,9 +35,24 @@ for (const spec of specs) {
     await report(`${spec.name}: ${kernelCase.title}`, () => checkKernel(device, spec, kernelCase));
   }
 }
+await report('subgroups', async () => assert.match(device.description, /subgroups/));
+for (const spec of specs) {
+  const text = await readFile(
+    new URL(`../../kernels/${spec.name}/${spec.name}.wgsl`, import.meta.url),
+    'utf8',
+  );
+  if (!text.includes('#import lanes')) continue;
+  // Without subgroups a sum takes barriers, which a GPU in software is slow at: a few cases.
+  for (const kernelCase of casesOf(spec).slice(0, 2)) {
+    const check = `without subgroups: ${spec.name}: ${kernelCase.title}`;
+    await report(check, () => checkKernel(withoutSubgroups, spec, kernelCase));
+  }
+}
 await report('expert layer', () => checkExpertLayer(device));
 await report('model', () => checkModel(device));
+await report('rows alone', () => checkRowsAlone(device));
 await report('training the base', () => checkBaseTraining(device));
 await report('training experts', () => checkExpertTraining(device));
 for (const [title, check] of webgpuDeviceChecks) await report(`device: ${title}`, () => check(device));
 await device.dispose();
+await withoutSubgroups.dispose();

@@ -21,8 +21,25 @@ export async function checkModel(device: Device): Promise<void> {
   assert(largestDifference(expected[0]!, expected[1]!) > 0.5, 'the experts change nothing');
 }
 
-async function logits(device: Device): Promise<Float32Array[][]> {
-  const tiny = await tinyModel({ layers: 2 });
+/** Mixed with others and read in chunks, or alone and token by token: a row of the base has the same bits. */
+export async function checkRowsAlone(device: Device): Promise<void> {
+  const small = { layers: 1, length: 10 };
+  const [together] = await logits(device, { ...small, chunk: 6 });
+  const [alone] = await logits(device, { ...small, sequences: 1, chunk: 1 });
+  assert.equal(alone!.length, small.length);
+  for (const [position, row] of alone!.entries()) assert.deepEqual(row, together![position]);
+}
+
+async function logits(
+  device: Device,
+  {
+    sequences = 3,
+    chunk = 9,
+    layers = 2,
+    length = 20,
+  }: { sequences?: number; chunk?: number; layers?: number; length?: number } = {},
+): Promise<Float32Array[][]> {
+  const tiny = await tinyModel({ layers });
   const options = {
     maxBatchTokens: 40,
     pageSize: 8,
@@ -39,8 +56,9 @@ async function logits(device: Device): Promise<Float32Array[][]> {
   const second = await model.experts.load(
     await tinyShard(tiny, { specialty: 'neurology', experts: 3, seed: 22 }),
   );
-  const tokens = tinyTokens(tiny, 20);
+  const tokens = tinyTokens(tiny, length);
   const one = { shards: [{ shard: first, prior: 1 }] };
   const two = { shards: [...one.shards, { shard: second, prior: 0.5 }] };
-  return runModel(model, [{ tokens }, { tokens, route: one }, { tokens, route: two }], 9);
+  const runs = [{ tokens }, { tokens, route: one }, { tokens, route: two }];
+  return runModel(model, runs.slice(0, sequences), chunk);
 }

@@ -24,7 +24,7 @@ export function registerBenchCommand(program: Command, context: ServiceContext):
     context.print(
       `${model.device.description}; ${PROMPT_TOKENS} prompt and ${ANSWER_TOKENS} answer tokens each`,
     );
-    context.print('requests  shards  prompt tokens/s  answer tokens/s');
+    context.print('requests  shards  prompt tokens/s  answer tokens/s  dispatches a layer');
     try {
       await measure(model, 1, []);
       for (const size of batches.filter((size) => size <= settings.maxConcurrent)) {
@@ -39,7 +39,12 @@ export function registerBenchCommand(program: Command, context: ServiceContext):
           const { prompt, answer } = await measure(model, size, uses);
           const cells = [String(size).padStart(8), String(used.length).padStart(6)];
           context.print(
-            [...cells, prompt.toFixed(0).padStart(15), answer.toFixed(1).padStart(15)].join('  '),
+            [
+              ...cells,
+              prompt.toFixed(0).padStart(15),
+              answer.toFixed(1).padStart(15),
+              String(model.transformer.dispatchesPerLayer).padStart(18),
+            ].join('  '),
           );
         }
       }

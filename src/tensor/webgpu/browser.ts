@@ -3,7 +3,7 @@ import { InternalError } from '../../base/errors.ts';
 import { createWebgpuDevice, type WebgpuDevice } from './webgpu-device.ts';
 
 export interface BrowserWebgpuOptions {
-  /** Text of `kernels/<name>/<name>.wgsl` by name. */
+  /** Texts of the files in `kernels/`, by their paths there. */
   readonly shaders: Readonly<Record<string, string>>;
   readonly allowFallbackAdapter?: boolean;
 }
@@ -12,9 +12,9 @@ export interface BrowserWebgpuOptions {
 export async function createBrowserWebgpuDevice(options: BrowserWebgpuOptions): Promise<WebgpuDevice> {
   const { shaders, ...rest } = options;
   if (!('gpu' in navigator)) throw new InternalError('no_gpu', 'this browser has no WebGPU');
-  const loadShader = async (name: string): Promise<string> => {
-    const text = shaders[name];
-    if (text === undefined) throw new InternalError('no_kernel', `the page has no shader ${name}`);
+  const loadShader = async (path: string): Promise<string> => {
+    const text = shaders[path];
+    if (text === undefined) throw new InternalError('no_kernel', `the page has no shader ${path}`);
     return text;
   };
   return createWebgpuDevice({ gpu: navigator.gpu, loadShader, ...rest });

@@ -10,6 +10,7 @@ export interface NodeWebgpuOptions {
   readonly backend?: 'vulkan' | 'metal' | 'd3d12' | 'null';
   readonly allowFallbackAdapter?: boolean;
   readonly memoryBytes?: number;
+  readonly subgroups?: boolean;
 }
 
 /** Throws `InternalError('no_gpu')` where there is none. */
@@ -37,6 +38,6 @@ async function openDawn(flags: string[]): Promise<GPU> {
   }
 }
 
-function loadShader(name: string): Promise<string> {
-  return readFile(new URL(`${name}/${name}.wgsl`, kernels), 'utf8');
+function loadShader(path: string): Promise<string> {
+  return readFile(new URL(path, kernels), 'utf8');
 }

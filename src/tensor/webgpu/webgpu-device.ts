@@ -10,8 +10,11 @@ import { InternalError } from '../../base/errors.ts';
 import { invariant } from '../../base/invariant.ts';
 import type { Device, DeviceBuffer, DeviceMemory, Dispatch } from '../device.ts';
 import { validateDispatch } from '../validate-dispatch.ts';
-import { ALIGNMENT, encodeDispatches } from './encode.ts';
-import { createPipelines, type LoadShader, type Pipelines } from './pipelines.ts';
+import { BindGroups } from './bind-groups.ts';
+import { encodeDispatches, type Encoding } from './encode.ts';
+import { Pipelines, type Compiled } from './pipelines.ts';
+import type { LoadShader } from './shader-source.ts';
+import { ALIGNMENT, Uniforms } from './uniforms.ts';
 
 export interface WebgpuDeviceOptions {
   readonly gpu: GPU;
@@ -20,7 +23,12 @@ export interface WebgpuDeviceOptions {
   readonly allowFallbackAdapter?: boolean;
   /** Most bytes that can be allocated at once. Default: 64 GiB, which leaves the judgement to the driver. */
   readonly memoryBytes?: number;
+  /** Shaders that add over subgroups. Default: where the GPU can. */
+  readonly subgroups?: boolean;
 }
+
+/** Results that are read step after step pass through a buffer that is kept up to this size. */
+const MAX_LANDING_BYTES = 64 << 20;
 
 /** Dispatches that go into one command buffer: enough to hide its cost, few enough for any driver's watchdog. */
 const MAX_DISPATCHES = 1024;
@@ -33,10 +41,12 @@ export async function createWebgpuDevice(options: WebgpuDeviceOptions): Promise<
   }
   const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = adapter.limits;
   const requiredLimits = { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage };
-  const device = await adapter.requestDevice({ requiredLimits });
+  const subgroups = adapter.features.has('subgroups') && (options.subgroups ?? true);
+  const requiredFeatures: GPUFeatureName[] = subgroups ? ['subgroups'] : [];
+  const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
   const { vendor, architecture, description } = adapter.info;
   const name = [vendor, architecture, description].filter(Boolean).join(' ');
-  return new WebgpuDevice(device, name, options);
+  return new WebgpuDevice(device, subgroups ? `${name}, subgroups` : name, options);
 }
 
 export class WebgpuDevice implements Device {
@@ -45,6 +55,7 @@ export class WebgpuDevice implements Device {
   readonly offsetAlignment = ALIGNMENT;
   readonly #device: GPUDevice;
   readonly #pipelines: Pipelines;
+  readonly #encoding: Encoding;
   readonly #memoryBytes: number;
   readonly #buffers = new Map<DeviceBuffer, GPUBuffer>();
   #tail: Promise<unknown> = Promise.resolve();
@@ -52,11 +63,18 @@ export class WebgpuDevice implements Device {
   #peakBytes = 0;
   #closed = false;
   #lost: string | null = null;
+  #landing: GPUBuffer | null = null;
 
   constructor(device: GPUDevice, name: string, { loadShader, memoryBytes = 2 ** 36 }: WebgpuDeviceOptions) {
     this.#device = device;
     this.description = `WebGPU, ${name}`;
-    this.#pipelines = createPipelines(device, loadShader);
+    const subgroups = device.features.has('subgroups');
+    this.#pipelines = new Pipelines(device, loadShader, { subgroups, storage: 'f32' });
+    this.#encoding = {
+      device,
+      groups: new BindGroups(device),
+      uniforms: new Uniforms(device, MAX_DISPATCHES),
+    };
     this.#memoryBytes = memoryBytes;
     void this.#watch();
   }
@@ -64,7 +82,7 @@ export class WebgpuDevice implements Device {
   /** One buffer of the GPU each, all in bank 0: a dispatch may bind any of them together. */
   allocate(byteLength: number, label: string): DeviceBuffer {
     this.#checkOpen();
-    const size = Math.max(4, Math.ceil(byteLength / 4) * 4);
+    const size = Math.max(16, Math.ceil(byteLength / 16) * 16);
     const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
     const largest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
     if (size > largest || this.#allocatedBytes + size > this.#memoryBytes) {
@@ -83,8 +101,7 @@ export class WebgpuDevice implements Device {
     const gpuBuffer = this.#own(buffer);
     this.#buffers.delete(buffer);
     this.#allocatedBytes -= gpuBuffer.size;
-    // Work that was submitted before may still wait in the queue.
-    void this.#tail.then(() => gpuBuffer.destroy());
+    void this.#destroyLater(gpuBuffer);
   }
 
   write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): Promise<void> {
@@ -104,14 +121,14 @@ export class WebgpuDevice implements Device {
     invariant(byteOffset % 4 === 0 && byteLength % 4 === 0, `read of "${buffer.label}" is not aligned to 4`);
     invariant(byteOffset + byteLength <= buffer.byteLength, `read past the end of "${buffer.label}"`);
     return this.#enqueue(async () => {
-      const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
-      const landing = this.#device.createBuffer({ size: byteLength, usage });
+      const landing = this.#landingOf(byteLength);
       const encoder = this.#device.createCommandEncoder();
       encoder.copyBufferToBuffer(gpuBuffer, byteOffset, landing, 0, byteLength);
       this.#device.queue.submit([encoder.finish()]);
-      await landing.mapAsync(GPUMapMode.READ);
-      const copy = landing.getMappedRange().slice(0);
-      landing.destroy();
+      await landing.mapAsync(GPUMapMode.READ, 0, byteLength);
+      const copy = landing.getMappedRange(0, byteLength).slice(0);
+      landing.unmap();
+      if (landing !== this.#landing) landing.destroy();
       return copy;
     });
   }
@@ -123,18 +140,24 @@ export class WebgpuDevice implements Device {
       validateDispatch(dispatch, ALIGNMENT);
       for (const { buffer } of Object.values(dispatch.bindings)) buffers.set(buffer, this.#own(buffer));
     }
-    await this.#enqueue(async () => {
-      const pipelines = await Promise.all(dispatches.map(({ kernel }) => this.#pipelines.get(kernel)));
+    const done = await this.#enqueue(async () => {
+      const compiled = await Promise.all(
+        dispatches.map(({ kernel, params }) => this.#pipelines.get(kernel, params)),
+      );
+      const runs: Promise<void>[] = [];
       for (let from = 0; from < dispatches.length; from += MAX_DISPATCHES) {
         const to = from + MAX_DISPATCHES;
-        await this.#run(dispatches.slice(from, to), pipelines.slice(from, to), buffers);
+        runs.push(this.#run(dispatches.slice(from, to), compiled.slice(from, to), buffers));
       }
+      // Only the sending is the queue's business: a read that follows need not wait for two answers in a row.
+      return { runs: Promise.all(runs) };
     });
+    await done.runs;
   }
 
-  /** Compiles a kernel ahead of its first use; rejects with the place of a mistake in its shader. */
+  /** Compiles a kernel with all its constants ahead of its first use; rejects with the place of a mistake. */
   async compile(kernel: KernelSpec): Promise<void> {
-    await this.#pipelines.get(kernel);
+    await this.#pipelines.all(kernel);
   }
 
   memory(): DeviceMemory {
@@ -153,21 +176,42 @@ export class WebgpuDevice implements Device {
     this.#lost = `${reason}: ${message}`;
   }
 
+  /** Sends at once; resolves when the GPU has done it. */
   async #run(
     dispatches: readonly Dispatch[],
-    pipelines: readonly GPUComputePipeline[],
+    compiled: readonly Compiled[],
     buffers: ReadonlyMap<DeviceBuffer, GPUBuffer>,
   ): Promise<void> {
     const device = this.#device;
     device.pushErrorScope('out-of-memory');
     device.pushErrorScope('validation');
     const temporary: GPUBuffer[] = [];
-    device.queue.submit([encodeDispatches(device, dispatches, pipelines, buffers, temporary)]);
-    const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
-    await device.queue.onSubmittedWorkDone();
+    device.queue.submit([encodeDispatches(this.#encoding, dispatches, compiled, buffers, temporary)]);
+    const scopes = [device.popErrorScope(), device.popErrorScope()];
+    const finished = device.queue.onSubmittedWorkDone();
     for (const buffer of temporary) buffer.destroy();
+    const errors = await Promise.all(scopes);
+    await finished;
     this.#checkOpen(true);
     for (const error of errors) if (error) throw new InternalError('gpu_error', error.message);
+  }
+
+  #landingOf(byteLength: number): GPUBuffer {
+    if (this.#landing && this.#landing.size >= byteLength) return this.#landing;
+    const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
+    const landing = this.#device.createBuffer({ size: Math.max(1024, byteLength), usage });
+    if (byteLength <= MAX_LANDING_BYTES) {
+      this.#landing?.destroy();
+      this.#landing = landing;
+    }
+    return landing;
+  }
+
+  /** Work that was submitted before may still wait in the queue. */
+  async #destroyLater(buffer: GPUBuffer): Promise<void> {
+    await this.#tail;
+    this.#encoding.groups.forget(buffer);
+    buffer.destroy();
   }
 
   #enqueue<T>(task: () => Promise<T>): Promise<T> {

@@ -1,0 +1,96 @@
+/**
+ * What a step reads that changes with every step: tokens, their places, the routes of the batch. All lie in one buffer and
+ * go to the device in one write; kernels that read several of them bind that buffer once.
+ */
+import type { Device, DeviceBuffer, Tensor } from '../tensor/device.ts';
+import type { RouteTensors } from '../tensor/expert-ops.ts';
+import type { RouteTables } from './route-tables.ts';
+import type { ForwardBatch } from './runner.ts';
+
+export interface StepInputs {
+  /** u32 [T] */
+  readonly tokens: Tensor;
+  /** u32 [T] */
+  readonly positions: Tensor;
+  /** u32 [T] */
+  readonly sequences: Tensor;
+  /** u32 [rows, maxPages] */
+  readonly pageTable: Tensor;
+  readonly routes: RouteTensors;
+  /** u32 [≤ maxLogitRows] each: the wanted rows, in turns. */
+  readonly logitRows: readonly Tensor[];
+}
+
+/** Elements between tensors: 256 bytes, the alignment of every device. */
+const ALIGNMENT = 64;
+
+export class StepInputBuffer {
+  readonly #device: Device;
+  readonly #maxLogitRows: number;
+  #buffer: DeviceBuffer;
+  #words: Uint32Array;
+
+  /** `words`: the size to begin with; it grows with the page table. */
+  constructor(device: Device, maxLogitRows: number, words: number) {
+    this.#device = device;
+    this.#maxLogitRows = maxLogitRows;
+    this.#words = new Uint32Array(words);
+    this.#buffer = device.allocate(words * 4, 'step.inputs');
+  }
+
+  /** Ordered like any write: before the submissions that follow. */
+  async write(batch: ForwardBatch, tables: RouteTables): Promise<StepInputs> {
+    const { maxPages } = batch;
+    const T = batch.tokens.length;
+    const parts: { readonly values: Uint32Array; readonly tensor: Omit<Tensor, 'buffer'> }[] = [];
+    let length = 0;
+    const place = (values: Uint32Array | Float32Array, ...shape: number[]): number => {
+      const type: Tensor['type'] = values instanceof Float32Array ? 'f32' : 'u32';
+      const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+      parts.push({ values: words, tensor: { byteOffset: length * 4, shape, type } });
+      length += Math.ceil(Math.max(1, words.length) / ALIGNMENT) * ALIGNMENT;
+      return parts.length - 1;
+    };
+    const { routes, maxExperts } = tables;
+    const tokens = place(batch.tokens, T);
+    const positions = place(batch.positions, T);
+    const sequences = place(batch.sequences, T);
+    const routeOfToken = place(batch.routeOfToken, T);
+    const slots = place(tables.slots, routes, maxExperts);
+    const segments = place(tables.segments, routes, maxExperts);
+    const priors = place(tables.priors, routes, maxExperts);
+    const topK = place(tables.topKs, routes);
+    const logitRows: number[] = [];
+    for (let from = 0; from < batch.logitRows.length; from += this.#maxLogitRows) {
+      const rows = batch.logitRows.subarray(from, from + this.#maxLogitRows);
+      logitRows.push(place(rows, rows.length));
+    }
+    const pageTable = place(batch.pageTable, batch.pageTable.length / maxPages, maxPages);
+
+    this.#grow(length);
+    for (const { values, tensor } of parts) this.#words.set(values, tensor.byteOffset / 4);
+    await this.#device.write(this.#buffer, 0, this.#words.subarray(0, length));
+    const view = (index: number): Tensor => ({ ...parts[index]!.tensor, buffer: this.#buffer });
+    return {
+      tokens: view(tokens),
+      positions: view(positions),
+      sequences: view(sequences),
+      pageTable: view(pageTable),
+      routes: {
+        routeOfToken: view(routeOfToken),
+        slots: view(slots),
+        segments: view(segments),
+        priors: view(priors),
+        topK: view(topK),
+      },
+      logitRows: logitRows.map(view),
+    };
+  }
+
+  #grow(words: number): void {
+    if (words <= this.#words.length) return;
+    this.#device.free(this.#buffer);
+    this.#words = new Uint32Array(2 * words);
+    this.#buffer = this.#device.allocate(8 * words, 'step.inputs');
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Serving on WebGPU as a fixed stream of commands: what a step needs is made once. On Dawn's null backend, which computes
+ * nothing but takes every call.
+ */
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { create, globals } from 'webgpu';
+import { Transformer } from '../../src/model/transformer.ts';
+import { createWebgpuDevice } from '../../src/tensor/webgpu/webgpu-device.ts';
+import { tinyModel, tinyShard } from '../support/tiny-model.ts';
+
+const kernels = new URL('../../kernels/', import.meta.url);
+
+/** A GPU whose device counts what it is asked to make. */
+function countingGpu(): { gpu: GPU; made: Record<'buffers' | 'groups' | 'pipelines' | 'writes', number> } {
+  Object.assign(globalThis, globals);
+  const gpu = create(['backend=null']);
+  const made = { buffers: 0, groups: 0, pipelines: 0, writes: 0 };
+  const requestAdapter = gpu.requestAdapter.bind(gpu);
+  gpu.requestAdapter = async (options) => {
+    const adapter = await requestAdapter(options);
+    if (!adapter) return null;
+    const requestDevice = adapter.requestDevice.bind(adapter);
+    adapter.requestDevice = async (descriptor) => {
+      const device = await requestDevice(descriptor);
+      const createBuffer = device.createBuffer.bind(device);
+      const createBindGroup = device.createBindGroup.bind(device);
+      const createComputePipelineAsync = device.createComputePipelineAsync.bind(device);
+      const writeBuffer = device.queue.writeBuffer.bind(device.queue);
+      device.createBuffer = (...args) => {
+        made.buffers++;
+        return createBuffer(...args);
+      };
+      device.createBindGroup = (...args) => {
+        made.groups++;
+        return createBindGroup(...args);
+      };
+      device.createComputePipelineAsync = (...args) => {
+        made.pipelines++;
+        return createComputePipelineAsync(...args);
+      };
+      device.queue.writeBuffer = (...args) => {
+        made.writes++;
+        Reflect.apply(writeBuffer, undefined, args);
+        return undefined;
+      };
+      return device;
+    };
+    return adapter;
+  };
+  return { gpu, made };
+}
+
+test('a step of decoding makes no buffer, no bind group and no pipeline, and writes twice at most', async () => {
+  const { gpu, made } = countingGpu();
+  const device = await createWebgpuDevice({
+    gpu,
+    loadShader: (path) => readFile(new URL(path, kernels), 'utf8'),
+    allowFallbackAdapter: true,
+  });
+  const tiny = await tinyModel({ layers: 2 });
+  const model = await Transformer.load(device, tiny.checkpoint, {
+    maxBatchTokens: 16,
+    pageSize: 4,
+    pages: 32,
+    experts: { slots: 12, rank: 4 },
+    maxExpertsPerRoute: 12,
+    maxRoutes: 4,
+    maxLogitRows: 16,
+  });
+  const shards = await Promise.all(
+    ['cardiovascular', 'neurology'].map(async (specialty, seed) =>
+      model.experts.load(await tinyShard(tiny, { specialty, seed })),
+    ),
+  );
+  const withShards = { shards: shards.map((shard) => ({ shard, prior: 1 })) };
+  /** Every sequence `tokens` tokens further. */
+  const step = (sequences: number, position: number, tokens = 1): Promise<Float32Array> => {
+    const maxPages = Math.ceil((position + tokens) / 4);
+    const rows = Array.from({ length: sequences * tokens }, (_, i) => i);
+    return model.forward({
+      tokens: Uint32Array.from(rows, (i) => (position + i) % 256),
+      positions: Uint32Array.from(rows, (i) => position + (i % tokens)),
+      sequences: Uint32Array.from(rows, (i) => Math.floor(i / tokens)),
+      pageTable: Uint32Array.from({ length: sequences * maxPages }, (_, i) => i % 32),
+      maxPages,
+      routeOfToken: Uint32Array.from(rows, (i) => Math.floor(i / tokens) % 2),
+      routes: [withShards, { shards: [] }],
+      logitRows: Uint32Array.from(rows),
+    });
+  };
+  // Each tile of the products once: then nothing is left to make.
+  await step(2, 0, 8);
+  for (const sequences of [1, 3, 6]) await step(sequences, 8);
+  expect(made.buffers).toBeGreaterThan(0);
+  expect(made.groups).toBeGreaterThan(0);
+  const before = { ...made };
+  let steps = 0;
+  for (let position = 9; position < 25; position++) {
+    // Requests come and go, and tables grow.
+    await step(1 + (position % 6), position);
+    steps++;
+  }
+  expect({ ...made, writes: 0 }).toEqual({ ...before, writes: 0 });
+  const writes = made.writes - before.writes;
+  expect(writes).toBeGreaterThanOrEqual(steps);
+  expect(writes).toBeLessThanOrEqual(2 * steps);
+  await device.dispose();
+});
