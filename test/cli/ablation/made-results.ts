@@ -3,8 +3,8 @@ import { ARMS, PROFILES, armConfig } from '../../../src/cli/ablation/arms.ts';
 import { itemsHash } from '../../../src/cli/ablation/results.ts';
 import type { AblationItems, ArmResult } from '../../../src/cli/ablation/results.ts';
 
-export const ANSWERS = 60;
-export const CHARACTERS = 10;
+const ANSWERS = 60;
+const CHARACTERS = 10;
 
 /** Answers of two specialties and of none, all of one length; questions of two exams. */
 export const items: AblationItems = {
