@@ -37,8 +37,8 @@ describe('comparing two sides over seeds and items', () => {
   });
 
   it('gives the same interval each time', () => {
-    const compare = () => compareSeeds(makeSide(0.1, 2, 1), makeSide(0, 2, 1));
-    expect(compare()).toEqual(compare());
+    const [left, right] = [makeSide(0.1, 2, 1), makeSide(0, 2, 1)];
+    expect(compareSeeds(left, right)).toEqual(compareSeeds(left, right));
   });
 
   it('refuses sides with different items', () => {
