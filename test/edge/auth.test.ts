@@ -14,7 +14,8 @@ const routes: [method: string, path: string, allowed: readonly string[]][] = [
   ['GET', '/v1/shards', [keys.client, keys.second, keys.admin]],
   ['GET', '/metrics', [keys.client, keys.second, keys.admin]],
   ['PUT', '/v1/shards/tcm/versions/1', [keys.admin]],
-  ['GET', '/v1/shards/tcm/versions/1', [keys.host, keys.admin]],
+  // A client gets the active version alone: see registry/life-cycle.test.ts.
+  ['GET', '/v1/shards/tcm/versions/1', [keys.client, keys.second, keys.host, keys.admin]],
   ['POST', '/v1/shards/tcm/activate', [keys.admin]],
   ['POST', '/v1/shards/tcm/rollback', [keys.admin]],
   ['POST', '/v1/hosts', [keys.host]],
