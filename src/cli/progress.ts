@@ -33,6 +33,8 @@ export function createProgress(tokensPerStep: number, target: ProgressTarget): P
     start(step, totalSteps) {
       total = totalSteps;
       last = target.now();
+      // One run's averages say nothing of the next.
+      for (const average of [loss, contrast, stepMs, wallMs]) average.clear();
       show.start(step, total);
     },
     step(step, result, validation) {
@@ -102,6 +104,10 @@ class Average {
 
   get isEmpty(): boolean {
     return this.#value === null;
+  }
+
+  clear(): void {
+    this.#value = null;
   }
 
   add(value: number): void {
