@@ -1,6 +1,7 @@
 /** docs/results.md and its plots, from the summary alone. */
 import type { Difference } from '../../eval/two-way-bootstrap.ts';
 import { forestPlot } from '../plots/forest-plot.ts';
+import { standaloneSvg } from '../plots/render.ts';
 import type { AblationSummary, ArmDifference, ArmSummary, MeasureName, Spread } from './compare.ts';
 import type { ArmResult } from './results.ts';
 
@@ -177,22 +178,23 @@ function renderRouting({ arms }: AblationSummary): string[] {
   ];
 }
 
-function plotMeasure(
+/** Arms by their short names: titles of both would not fit beside the plot. */
+async function plotMeasure(
   summary: AblationSummary,
   { name, title, unit, lowerIsBetter }: Measure,
 ): Promise<string> {
-  return forestPlot({
+  const svg = await forestPlot({
     description: `${title}: differences between arms with 95 % intervals`,
-    xTitle: `${unit}, first minus second (${lowerIsBetter ? '← better' : 'better →'})`,
+    xTitle: `${unit}, first minus second (${lowerIsBetter ? 'below' : 'above'} 0 the first is better)`,
     reference: 0,
-    rows: summary.differences.map((difference) => ({
-      label: pairTitle(summary.arms, difference),
-      estimate: difference.measures[name].value,
-      low: difference.measures[name].low,
-      high: difference.measures[name].high,
-      group: difference.right === 'base' ? 'against the base' : 'against another arm',
+    rows: summary.differences.map(({ left, right, measures }) => ({
+      label: `${left} − ${right}`,
+      estimate: measures[name].value,
+      low: measures[name].low,
+      high: measures[name].high,
     })),
   });
+  return standaloneSvg(svg);
 }
 
 function pairTitle(arms: readonly ArmSummary[], { left, right }: ArmDifference): string {

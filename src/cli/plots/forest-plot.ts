@@ -38,6 +38,8 @@ export function forestPlot(plot: ForestPlot): Promise<string> {
       ticks: false,
       domain: false,
       labelPadding: 8,
+      // Widths are guessed without a DOM, and too long: room is made by minExtent.
+      labelLimit: 0,
       grid: false,
       minExtent: labelWidth(rows.map(({ label }) => label)) + 12,
     },

@@ -145,7 +145,7 @@ describe('a page of known effects', () => {
     for (const [name, svg] of page.plots) {
       expect(page.markdown).toContain(`](plots/${name})`);
       expect(svg).toMatch(/^<svg[\s\S]*<\/svg>\s*$/);
-      expect(svg).toContain('single LoRA − base');
+      expect(svg).toContain('lora − base');
       expect(svg).not.toContain('NaN');
     }
   });
