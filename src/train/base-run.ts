@@ -8,6 +8,7 @@ import type { Tokenizer, TokenizerFiles } from '../model/tokenizer.ts';
 import type { Device } from '../tensor/device.ts';
 import { readTensor, writeTensor } from '../tensor/tensors.ts';
 import { RowSampler, requireRows, stackRows } from './batches.ts';
+import { optimizerOptions } from './config.ts';
 import type { BaseRunConfig } from './config.ts';
 import { measureParts } from './data/corpus.ts';
 import type { PartSize } from './data/corpus.ts';
@@ -118,25 +119,12 @@ function baseModelConfig(config: BaseRunConfig, tokenizer: Tokenizer): ModelConf
 }
 
 function baseTrainerOptions(config: BaseRunConfig, model: ModelConfig): TrainerOptions {
-  const { optimiser } = config;
   return {
     config: model,
     batch: { B: config.rows, T: config.rowLength },
     trainBase: true,
     experts: null,
-    adamw: {
-      beta1: optimiser.beta1,
-      beta2: optimiser.beta2,
-      epsilon: optimiser.epsilon,
-      weightDecay: optimiser.weightDecay,
-      maxNorm: optimiser.maxGradientNorm,
-    },
-    schedule: {
-      peak: optimiser.peakLearningRate,
-      warmupSteps: optimiser.warmupSteps,
-      totalSteps: optimiser.steps,
-      floor: optimiser.floor,
-    },
+    ...optimizerOptions(config.optimiser),
   };
 }
 

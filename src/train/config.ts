@@ -1,6 +1,7 @@
 /** What a training run is, as one JSON file: with the data it names, it says everything that decides the result. */
 import { z } from 'zod';
 import { CallerError } from '../base/errors.ts';
+import type { AdamWOptions, Schedule } from './optimizer.ts';
 
 const optimiserSchema = z.strictObject({
   peakLearningRate: z.number().positive(),
@@ -13,6 +14,19 @@ const optimiserSchema = z.strictObject({
   weightDecay: z.number().min(0),
   maxGradientNorm: z.number().min(0),
 });
+
+/** The same fields under the names that optimizer and schedule give them. */
+export function optimizerOptions(config: z.output<typeof optimiserSchema>): {
+  adamw: AdamWOptions;
+  schedule: Schedule;
+} {
+  const { beta1, beta2, epsilon, weightDecay, maxGradientNorm: maxNorm } = config;
+  const { peakLearningRate: peak, warmupSteps, steps: totalSteps, floor } = config;
+  return {
+    adamw: { beta1, beta2, epsilon, weightDecay, maxNorm },
+    schedule: { peak, warmupSteps, totalSteps, floor },
+  };
+}
 
 /** Fields of every run that trains a network. */
 export const commonSchema = {

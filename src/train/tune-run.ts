@@ -9,6 +9,7 @@ import type { ModelConfig } from '../model/config.ts';
 import type { ShardFile } from '../model/shard-file.ts';
 import type { Tokenizer, TokenizerFiles } from '../model/tokenizer.ts';
 import type { Device } from '../tensor/device.ts';
+import { optimizerOptions } from './config.ts';
 import { estimateMemory } from './memory-estimate.ts';
 import type { MemoryEstimate } from './memory-estimate.ts';
 import { RoutingWatch } from './routing-watch.ts';
@@ -139,7 +140,6 @@ function runIdentity({ config, baseFingerprint, frozenShards }: TuneRunRequest, 
 
 /** What a run's network and optimizer are made for. */
 export function trainerOptions(config: TuneRunConfig, model: ModelConfig): TrainerOptions {
-  const { optimiser } = config;
   const pool = tunePool(config);
   return {
     config: model,
@@ -147,18 +147,6 @@ export function trainerOptions(config: TuneRunConfig, model: ModelConfig): Train
     trainBase: pool === null,
     experts: pool?.shape ?? null,
     ...(pool ? { routing: pool.method, trainedSlots: pool.trainedSlots } : {}),
-    adamw: {
-      beta1: optimiser.beta1,
-      beta2: optimiser.beta2,
-      epsilon: optimiser.epsilon,
-      weightDecay: optimiser.weightDecay,
-      maxNorm: optimiser.maxGradientNorm,
-    },
-    schedule: {
-      peak: optimiser.peakLearningRate,
-      warmupSteps: optimiser.warmupSteps,
-      totalSteps: optimiser.steps,
-      floor: optimiser.floor,
-    },
+    ...optimizerOptions(config.optimiser),
   };
 }

@@ -9,7 +9,7 @@ export interface Arm {
   readonly title: string;
   /** Null: the base as it is. */
   readonly method: TuneMethod | null;
-  /** Found by a search of each arm's own on validation data; see `src/train/LOG.md`. */
+  /** Found by a search of each arm's own, on training batches before their step; see `src/train/LOG.md`. */
   readonly peakLearningRate: number;
 }
 

@@ -21,7 +21,7 @@ import type { AblationItems, ArmResult } from './results.ts';
 
 export interface HeldOut {
   readonly documents: readonly HeldOutDocument[];
-  readonly questions: readonly (ExamQuestion & { readonly exam_name: ExamName })[];
+  readonly questions: readonly (ExamQuestion & { readonly examName: ExamName })[];
   readonly items: AblationItems;
 }
 
@@ -46,13 +46,13 @@ export async function drawHeldOut(request: {
   });
   const all = makeHeldOutDocuments(corpus, tokenizer).filter(({ characters }) => characters > 0);
   const documents = createRandom(ITEM_SEED).shuffle(all).slice(0, profile.answers);
-  const questions: (ExamQuestion & { exam_name: ExamName })[] = [];
+  const questions: (ExamQuestion & { examName: ExamName })[] = [];
   for (const exam of EXAMS) {
     const { questions: official } = await readExam(exam, request.examPath);
     // A margin needs one right option; and the question has to fit into a row with each of them.
     const fitting = official.filter(({ kind, question }) => kind === 'single' && question.length <= 200);
     for (const question of sampleQuestions(fitting, profile.questions, ITEM_SEED)) {
-      questions.push({ ...question, exam_name: exam });
+      questions.push({ ...question, examName: exam });
     }
   }
   return {
@@ -60,7 +60,7 @@ export async function drawHeldOut(request: {
     questions,
     items: {
       answers: documents.map(({ id, specialty, characters }) => ({ id, specialty, characters })),
-      questions: questions.map(({ id, exam_name: exam, specialty }) => ({ id, exam, specialty })),
+      questions: questions.map(({ id, examName: exam, specialty }) => ({ id, exam, specialty })),
     },
   };
 }
