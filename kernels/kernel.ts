@@ -12,10 +12,15 @@
 
 export type ElementType = 'f32' | 'u32';
 
+/** Ways of keeping f32 in less memory; see formats.ts. */
+export type CompactFormat = 'f16' | 'q8' | 'q4';
+
 export interface Binding {
   readonly name: string;
   readonly access: 'read' | 'write' | 'readwrite';
   readonly type: ElementType;
+  /** Formats in which the tensor may come instead of f32. The reference gets them decoded. */
+  readonly formats?: readonly CompactFormat[];
 }
 
 export interface Param {
