@@ -12,7 +12,8 @@ export async function fillCache(device: Device, step: readonly Dispatch[]): Prom
   for (const { bindings } of step) {
     for (const name of ['k_pages', 'v_pages']) if (bindings[name]) caches.add(bindings[name]);
   }
-  if (caches.size === 0) throw new Error('no dispatch of the step binds k_pages: the bench must learn their new name');
+  if (caches.size === 0)
+    throw new Error('no dispatch of the step binds k_pages: the bench must learn their new name');
   const block = noise();
   const halves = Uint8Array.from(new Uint8Array(Float16Array.from(block).buffer));
   const filled = new Set<string>();

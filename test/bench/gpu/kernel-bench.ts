@@ -6,16 +6,11 @@
 import type { Dispatch } from '../../../src/tensor/device.ts';
 import type { Ceilings } from './limits.ts';
 import type { KernelRow } from './report.ts';
+import type { Repeats } from './step-bench.ts';
 import { atLimit } from './step-model.ts';
 import { alternate, spreadOf } from './timing.ts';
 import { dispatchWork, type Touched } from './work.ts';
 import type { WatchedGpu } from './watched-gpu.ts';
-
-export interface Replay {
-  readonly rounds: number;
-  /** Milliseconds that a round should take at least. */
-  readonly roundMs: number;
-}
 
 /** Fits one command buffer. */
 const MAX_REPLAYED = 1024;
@@ -26,7 +21,7 @@ export async function measureKernels(
   touched: Touched,
   ceilings: Ceilings,
   about: Pick<KernelRow, 'model' | 'weights' | 'tokens'>,
-  { rounds, roundMs }: Replay,
+  { rounds, roundMs }: Repeats,
 ): Promise<KernelRow[]> {
   const rows: KernelRow[] = [];
   for (const [, group] of Map.groupBy(step, keyOf)) {

@@ -26,7 +26,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 }`;
 
 const CHAINS = 16;
-export const FMA_STEPS = 512;
+const FMA_STEPS = 512;
 /** Floating-point operations of one invocation of `fma`. */
 export const FMA_OPERATIONS = FMA_STEPS * CHAINS * 4 * 2;
 
@@ -52,16 +52,17 @@ ${chains.map((i) => `    s${i} = fma(s${i}, a, b);`).join('\n')}
 /** Rows and columns of the result that a workgroup makes. */
 export const MATRIX_TILE = 128;
 
-/** c [N, N] = aᵀ b with a, b [N, N]: tiles of 128 × 128 by 16, 8 × 8 results in the registers of each invocation. */
-export function matrixShader(type: 'f32' | 'f16', size: number): string {
-  const rows = Array.from({ length: 8 }, (_, row) => row);
-  const sums = Array.from({ length: 16 }, (_, i) => i);
-  // Written out, so that nothing but registers can hold the sums.
-  const addRow = (row: number): string => {
-    const factor = `vec4(${row < 4 ? 'left' : 'right'}[${row % 4}])`;
-    const [low, high] = [2 * row, 2 * row + 1];
+// The sums are written out, so that nothing but registers can hold them.
+const addRow = (row: number): string => {
+  const factor = `vec4(${row < 4 ? 'left' : 'right'}[${row % 4}])`;
+  const [low, high] = [2 * row, 2 * row + 1];
+
+  /** c [N, N] = aᵀ b with a, b [N, N]: tiles of 128 × 128 by 16, 8 × 8 results in the registers of each invocation. */
+  export function matrixShader(type: 'f32' | 'f16', size: number): string {
+    const rows = Array.from({ length: 8 }, (_, row) => row);
+    const sums = Array.from({ length: 16 }, (_, i) => i);
     return `      s${low} = fma(${factor}, low, s${low}); s${high} = fma(${factor}, high, s${high});`;
-  };
+  }
   const storeRow = (row: number): string => {
     const at = `start + ${row}u * QUADS`;
     return `  c[${at}] = s${2 * row}; c[${at} + 1u] = s${2 * row + 1};`;
@@ -82,9 +83,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 ${sums.map((i) => `  var s${i} = vec4<${type}>();`).join('\n')}
   for (var k = 0u; k < ${size}u; k += DEPTH) {
     for (var i = lane; i < DEPTH * TILE_QUADS; i += ${GROUP}u) {
-      let from = (k + i / TILE_QUADS) * QUADS + i % TILE_QUADS;
-      a_tile[i] = a[from + group.y * TILE_QUADS];
-      b_tile[i] = b[from + group.x * TILE_QUADS];
+      let place = (k + i / TILE_QUADS) * QUADS + i % TILE_QUADS;
+      a_tile[i] = a[place + group.y * TILE_QUADS];
+      b_tile[i] = b[place + group.x * TILE_QUADS];
     }
     workgroupBarrier();
     for (var depth = 0u; depth < DEPTH; depth++) {
@@ -100,7 +101,7 @@ ${rows.map(addRow).join('\n')}
   let start = (group.y * ${MATRIX_TILE}u + row * 4u) * QUADS + group.x * TILE_QUADS + column;
 ${rows.map(storeRow).join('\n')}
 }`;
-}
+};
 
 /** Starts and reads one word: dispatches that need not wait for each other. */
 export const EMPTY = `

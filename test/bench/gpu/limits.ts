@@ -108,9 +108,6 @@ export async function measureLimits(device: GPUDevice, sizes: LimitSizes): Promi
     const [values = []] = await alternate([run], rounds);
     return spreadOf(values.map(unit));
   };
-  const gigabytes = (bytes: number) => (ms: number) => bytes / ms / 1e6;
-  const teraflops = (operations: number) => (ms: number) => operations / ms / 1e9;
-  const micro = (ms: number) => ms * 1000;
   const matrixWork = teraflops(2 * matrix ** 3);
   const fmaWork = teraflops(sizes.fmaGroups * GROUP * FMA_OPERATIONS);
 
@@ -136,6 +133,10 @@ export async function measureLimits(device: GPUDevice, sizes: LimitSizes): Promi
   clock.destroy();
   return results;
 }
+
+const gigabytes = (bytes: number) => (ms: number) => bytes / ms / 1e6;
+const teraflops = (operations: number) => (ms: number) => operations / ms / 1e9;
+const micro = (ms: number) => ms * 1000;
 
 async function timed(clock: PassClock, job: ReturnType<PassClock['job']>): Promise<() => Promise<number>> {
   const ready = await job;

@@ -29,7 +29,8 @@ export function planMemory(
   const { hiddenSize: C, intermediateSize: F, heads, keyValueHeads: KV, headSize: D, layers } = config;
   const weights = (heads + 2 * KV) * D * C + heads * D * C + 3 * F * C;
   const embeddings = (config.tiedHead ? 1 : 2) * config.vocabularySize * C;
-  const weightBytes = layers * tensorBytes(formats.weights, weights) + tensorBytes(formats.weights, embeddings);
+  const weightBytes =
+    layers * tensorBytes(formats.weights, weights) + tensorBytes(formats.weights, embeddings);
   const expert = 4 * C + tensorBytes(formats.experts, 3 * SHARD.rank * (C + F));
   const bytesPerShard = layers * SHARD.experts * expert;
   const bytesPerPage = layers * 2 * tensorBytes(formats.cache, PAGE_SIZE * KV * D);

@@ -60,7 +60,9 @@ export async function openGpu(backend: string, commit: string | undefined): Prom
   instances.push(gpu);
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) {
-    throw new Error('no GPU was found: is its Vulkan driver installed? To rehearse without one: --swiftshader');
+    throw new Error(
+      'no GPU was found: is its Vulkan driver installed? To rehearse without one: --swiftshader',
+    );
   }
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
   const nvidia = await nvidiaSmi();
@@ -99,7 +101,8 @@ export function loadShader(path: string): Promise<string> {
 }
 
 async function nvidiaSmi(): Promise<string | null> {
-  const query = 'name,driver_version,memory.total,clocks.max.sm,clocks.max.memory,power.limit,pcie.link.gen.max';
+  const query =
+    'name,driver_version,memory.total,clocks.max.sm,clocks.max.memory,power.limit,pcie.link.gen.max';
   try {
     const { stdout } = await run('nvidia-smi', [`--query-gpu=${query}`, '--format=csv,noheader']);
     return stdout.trim();

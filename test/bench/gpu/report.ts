@@ -85,13 +85,18 @@ export async function openReport(path: string, machine: Machine): Promise<Report
     skipped: [],
   };
   if (!existsSync(path)) return empty;
-  const before: Report = JSON.parse(await readFile(path, 'utf8'));
+  const before = await readReport(path);
   for (const key of ['device', 'driver', 'backend', 'commit'] as const) {
     if (before.machine[key] === machine[key]) continue;
     const [there, here] = [before.machine[key], machine[key]];
     throw new Error(`${path} is of ${key} "${there}", this is "${here}": name another file with --out`);
   }
   return { ...before, machine };
+}
+
+/** Of a file that this bench wrote. */
+export async function readReport(path: string): Promise<Report> {
+  return JSON.parse(await readFile(path, 'utf8'));
 }
 
 /** Whole or not at all: a run that is stopped leaves what it had. */

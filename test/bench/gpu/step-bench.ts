@@ -21,7 +21,7 @@ export type Cell = Omit<StepRequest, 'asking'>;
 
 export interface Repeats {
   readonly rounds: number;
-  /** Milliseconds that a round of one arm should take at least. */
+  /** Milliseconds that a round of one measurement should take at least. */
   readonly roundMs: number;
 }
 

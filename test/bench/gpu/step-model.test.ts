@@ -43,7 +43,8 @@ test.each(requests)(
     }
     expect(Object.keys(sums).sort()).toEqual(Object.keys(expected).sort());
     for (const [kernel, values] of Object.entries(expected)) {
-      for (const [index, value] of values.entries()) expect(sums[kernel]?.[index], kernel).toBeCloseTo(value, 3);
+      for (const [index, value] of values.entries())
+        expect(sums[kernel]?.[index], kernel).toBeCloseTo(value, 3);
     }
     await device.dispose();
   },

@@ -44,24 +44,25 @@ export interface StepPart extends Work {
 
 export function stepParts(step: StepShape): StepPart[] {
   const { config, formats, tokens: T, logitRows: L, topK: K, rank: R, touched } = step;
-  const { hiddenSize: C, intermediateSize: F, heads, keyValueHeads, headSize: D, layers, vocabularySize: V } = config;
+  const {
+    hiddenSize: C,
+    intermediateSize: F,
+    heads,
+    keyValueHeads,
+    headSize: D,
+    layers,
+    vocabularySize: V,
+  } = config;
   const [queries, keys] = [heads * D, keyValueHeads * D];
   const joint = queries + 2 * keys;
   const weight = (rows: number, columns: number): number => tensorBytes(formats.weights, rows * columns);
   const cached = (elements: number): number => tensorBytes(formats.cache, elements);
   const pooled = (elements: number): number => touched.experts * tensorBytes(formats.experts, elements);
-  const f32 = (...elements: number[]): number => 4 * elements.reduce((sum, count) => sum + count, 0);
   const choice = f32(T * K, T * K);
-  const expertSide = (width: number): number => (K > 0 ? choice + f32(touched.experts, T * K * R * width) : 0);
+  const expertSide = (width: number): number =>
+    K > 0 ? choice + f32(touched.experts, T * K * R * width) : 0;
   const routes = f32(T, step.routes * (3 * step.maxExperts + 1));
   const candidates = K > 0 ? touched.candidates : 0;
-  const part = (name: string, kernel: string, count: number, bytes: number, flops = 0): StepPart => ({
-    name,
-    kernel,
-    count,
-    bytes,
-    flops,
-  });
   const shrinks =
     K === 0
       ? []
@@ -90,7 +91,13 @@ export function stepParts(step: StepShape): StepPart[] {
         ];
   return [
     part('embedding', 'embedding', 1, f32(T, T * C) + (weight(V, C) / V) * T),
-    part('queries, keys, values', 'norm_linear', layers, f32(T * C, C, T * joint) + weight(joint, C), 2 * T * C * joint),
+    part(
+      'queries, keys, values',
+      'norm_linear',
+      layers,
+      f32(T * C, C, T * joint) + weight(joint, C),
+      2 * T * C * joint,
+    ),
     part(
       'head norms, positions',
       'qk_prepare',
@@ -104,8 +111,20 @@ export function stepParts(step: StepShape): StepPart[] {
       f32(2 * T * queries, 2 * T) + 2 * cached(touched.cached * keys),
       4 * touched.attended * queries,
     ),
-    part('output', 'linear_experts', layers, f32(T * queries, 2 * T * C) + weight(C, queries), 2 * T * queries * C),
-    part('norm and gate', 'norm_gate', layers, f32(2 * T * C, C, candidates * C) + routes + choice, 2 * T * candidates * C),
+    part(
+      'output',
+      'linear_experts',
+      layers,
+      f32(T * queries, 2 * T * C) + weight(C, queries),
+      2 * T * queries * C,
+    ),
+    part(
+      'norm and gate',
+      'norm_gate',
+      layers,
+      f32(2 * T * C, C, candidates * C) + routes + choice,
+      2 * T * candidates * C,
+    ),
     ...shrinks,
     part(
       'gate and up',
@@ -123,6 +142,12 @@ export function stepParts(step: StepShape): StepPart[] {
     ),
     ...head,
   ];
+}
+
+const f32 = (...counts: number[]): number => 4 * counts.reduce((sum, count) => sum + count, 0);
+
+function part(name: string, kernel: string, count: number, bytes: number, flops = 0): StepPart {
+  return { name, kernel, count, bytes, flops };
 }
 
 export interface Prediction extends Work {

@@ -12,7 +12,7 @@ export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   const median = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-  return { median, least: sorted[0]!, most: sorted.at(-1)!, rounds: sorted.length };
+  return { median, least: Math.min(...sorted), most: Math.max(...sorted), rounds: sorted.length };
 }
 
 /** All of one thing measured in every round, or null where some round could not. */

@@ -56,7 +56,8 @@ export async function trainOnce(
     config,
     batch: { B: rows, T: rowLength },
     trainBase: what === 'base',
-    ...(what === 'experts' ? { experts, routing: { balance: 0.01, zLoss: 0.001, jitter: 0.01, contrast } } : {}),
+    experts: what === 'experts' ? experts : null,
+    ...(what === 'experts' ? { routing: { balance: 0.01, zLoss: 0.001, jitter: 0.01, contrast } } : {}),
     adamw: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.01, maxNorm: 1 },
     schedule: { peak: 1e-4, warmupSteps: 1, totalSteps: 1000, floor: 1 },
   });
@@ -66,7 +67,10 @@ export async function trainOnce(
   if (network.scales) await writeTensor(device, network.scales, new Float32Array(pool.experts).fill(2));
   const active = Array.from({ length: rows }, () => ({ shards: [0], priors: [1] }));
   const batch = randomBatch(config, rows, rowLength);
-  const routed = { routes: batchRoutes(active, rowLength, pool, experts), specialties: active.map((_, row) => row) };
+  const routed = {
+    routes: batchRoutes(active, rowLength, pool, experts),
+    specialties: active.map((_, row) => row),
+  };
   const anchors = Uint32Array.from({ length: contrast.anchors }, (_, i) => (i < rows * rowLength ? i : NONE));
   take();
   await trainer.train(what === 'experts' ? { ...batch, ...routed, anchors, noise: 1 } : batch);

@@ -17,6 +17,9 @@ export interface WatchedGpu {
   readonly take: () => Traffic;
 }
 
+/** Bytes written at once: a driver need not have staging memory for an embedding of gigabytes. */
+const PIECE = 64 << 20;
+
 /** The product's own device on a GPU, at most `memoryBytes` of it. */
 export async function openWatched(gpu: GPU, memoryBytes: number): Promise<WatchedGpu> {
   const probe = new GpuProbe();
@@ -36,9 +39,12 @@ export function watchTraffic(device: Device): () => Traffic {
     dispatches.push(...submitted);
     return submit(submitted);
   };
-  device.write = (buffer, byteOffset, data) => {
+  device.write = async (buffer, byteOffset, data) => {
     writtenBytes += data.byteLength;
-    return write(buffer, byteOffset, data);
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      await write(buffer, byteOffset + at, bytes.subarray(at, at + PIECE));
+    }
   };
   device.read = (buffer, byteOffset, byteLength) => {
     readBytes += byteLength;

@@ -3,7 +3,7 @@
  * operations of its products. A cache that holds more than one use of a byte can do no better; one that does not, worse.
  */
 import { tensorBytes } from '../../../kernels/formats.ts';
-import { NONE, type Dispatch, type Tensor } from '../../../src/tensor/device.ts';
+import type { Dispatch, Tensor } from '../../../src/tensor/device.ts';
 import { elements } from '../../../src/tensor/tensors.ts';
 
 export interface Work {
@@ -41,7 +41,7 @@ export function attentionTouched(
   return { attended, cached: [...longest.values()].reduce((sum, length) => sum + length, 0) };
 }
 
-export function bytesOf({ type, shape }: Tensor): number {
+function bytesOf({ type, shape }: Tensor): number {
   return tensorBytes(type, elements(shape));
 }
 
@@ -117,9 +117,4 @@ function operations({ kernel, params, bindings }: Dispatch, { attended, candidat
   if (kernel.name.startsWith('expert_shrink')) return hidden * N;
   if (kernel.name.startsWith('expert_expand')) return hidden * M;
   return 0;
-}
-
-/** Different experts that a step's gate chose last, from its `slots` on the device. */
-export function differentExperts(slots: Uint32Array): number {
-  return new Set(slots.filter((slot) => slot !== NONE)).size;
 }
