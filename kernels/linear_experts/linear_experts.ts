@@ -14,7 +14,7 @@ export const linearExperts: KernelSpec = {
   name: 'linear_experts',
   bindings: [
     { name: 'x', access: 'read', type: 'f32' },
-    { name: 'w', access: 'read', type: 'f32' },
+    { name: 'w', access: 'read', type: 'f32', formats: ['f16', 'q8', 'q4'] },
     { name: 'h', access: 'read', type: 'f32' },
     { name: 'b', access: 'read', type: 'f32' },
     { name: 'slots', access: 'read', type: 'u32' },
@@ -33,6 +33,7 @@ export const linearExperts: KernelSpec = {
   grain: () => 1,
   scratch: () => GEMM_SCRATCH_BYTES,
   reference: linearExpertsReference,
+  simd: { encoded: ['w'] },
   webgpu: {
     workgroups: ({ T = 0, M = 0 }) => rowTileWorkgroups(T, M),
     constants: { choices: rowTileChoices, choose: ({ T = 0 }) => rowTile(T) },

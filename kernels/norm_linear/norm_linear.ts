@@ -13,7 +13,7 @@ export const normLinear: KernelSpec = {
   bindings: [
     { name: 'x', access: 'read', type: 'f32' },
     { name: 'norm', access: 'read', type: 'f32' },
-    { name: 'w', access: 'read', type: 'f32' },
+    { name: 'w', access: 'read', type: 'f32', formats: ['f16', 'q8', 'q4'] },
     { name: 'y', access: 'write', type: 'f32' },
   ],
   params: [
@@ -27,6 +27,7 @@ export const normLinear: KernelSpec = {
   // A product's own, one block of normed rows, and a number for each row.
   scratch: ({ T = 0 }) => GEMM_SCRATCH_BYTES + productTileRows(T) * (272 + 1) * 4,
   reference: normLinearReference,
+  simd: { encoded: ['w'] },
   webgpu: {
     workgroups: ({ T = 0, M = 0 }) => rowTileWorkgroups(T, M),
     constants: { choices: rowTileChoices, choose: ({ T = 0 }) => rowTile(T) },

@@ -17,7 +17,7 @@ export const swigluExperts: KernelSpec = {
   name: 'swiglu_experts',
   bindings: [
     { name: 'x', access: 'read', type: 'f32' },
-    { name: 'w', access: 'read', type: 'f32' },
+    { name: 'w', access: 'read', type: 'f32', formats: ['f16', 'q8', 'q4'] },
     { name: 'h', access: 'read', type: 'f32' },
     { name: 'b', access: 'read', type: 'f32' },
     { name: 'slots', access: 'read', type: 'u32' },
@@ -37,6 +37,7 @@ export const swigluExperts: KernelSpec = {
   // A product's own, and a tile of gate and of up.
   scratch: ({ T = 0 }) => GEMM_SCRATCH_BYTES + productTileRows(T) * COLUMNS * 2 * 4,
   reference: swigluExpertsReference,
+  simd: { encoded: ['w'] },
   webgpu: {
     workgroups: ({ T = 0, M = 0 }) => rowTileWorkgroups(T, 2 * M),
     constants: { choices: rowTileChoices, choose: ({ T = 0 }) => rowTile(T) },
