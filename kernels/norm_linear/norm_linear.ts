@@ -31,6 +31,6 @@ export const normLinear: KernelSpec = {
   webgpu: {
     workgroups: ({ T = 0, M = 0 }) => rowTileWorkgroups(T, M),
     constants: { choices: rowTileChoices, choose: ({ T = 0 }) => rowTile(T) },
-    halves: ['w'],
+    overrides: ['N', 'M'],
   },
 };

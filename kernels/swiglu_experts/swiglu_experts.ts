@@ -19,7 +19,7 @@ export const swigluExperts: KernelSpec = {
     { name: 'x', access: 'read', type: 'f32' },
     { name: 'w', access: 'read', type: 'f32', formats: ['f16', 'q8', 'q4'] },
     { name: 'h', access: 'read', type: 'f32' },
-    { name: 'b', access: 'read', type: 'f32' },
+    { name: 'b', access: 'read', type: 'f32', formats: ['f16'] },
     { name: 'slots', access: 'read', type: 'u32' },
     { name: 'weights', access: 'read', type: 'f32' },
     { name: 'scales', access: 'read', type: 'f32' },
@@ -41,6 +41,6 @@ export const swigluExperts: KernelSpec = {
   webgpu: {
     workgroups: ({ T = 0, M = 0 }) => rowTileWorkgroups(T, 2 * M),
     constants: { choices: rowTileChoices, choose: ({ T = 0 }) => rowTile(T) },
-    halves: ['w', 'b'],
+    overrides: ['N', 'M', 'R'],
   },
 };
