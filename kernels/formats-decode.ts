@@ -20,6 +20,7 @@ export function decodeTensor(
   const scales = new Uint16Array(bytes.buffer, scalesAt, count / QUANT_BLOCK);
   for (let i = 0; i < count; i++) {
     const step = table[scales[Math.floor(i / QUANT_BLOCK)]!]!;
-    values[i] = step * (type === 'q8' ? (bytes[i]! << 24) >> 24 : ((bytes[i >> 1]! >> ((i & 1) * 4)) & 15) - 8);
+    values[i] =
+      step * (type === 'q8' ? (bytes[i]! << 24) >> 24 : ((bytes[i >> 1]! >> ((i & 1) * 4)) & 15) - 8);
   }
 }

@@ -12,9 +12,6 @@ export interface Piece {
   readonly bytes: Uint8Array;
 }
 
-/** Two halves are a word, and no device writes less: parts of a tensor begin and end at multiples of it. */
-export const PART_MULTIPLE = 2 * QUANT_BLOCK;
-
 /** From this magnitude up a half is infinite. */
 const HALF_LIMIT = 65_520;
 /** What a block's largest magnitude is divided by. */
@@ -22,8 +19,8 @@ const LEVELS = { q8: 127, q4: 8 } as const;
 
 /**
  * The bytes of elements [first, first + values.length) of a tensor of `count` elements, row-major. Parts that are not the
- * last begin and end at multiples of `PART_MULTIPLE`. The pieces of all parts together are the tensor, padding included.
- * Throws `UnstorableValueError`.
+ * last begin and end at even elements, those of q8 and q4 at even blocks, since devices write whole words. The pieces of
+ * all parts together are the tensor, padding included. Throws `UnstorableValueError`.
  */
 export function encodePart(
   type: Exclude<StorageType, 'u32'>,
@@ -48,9 +45,13 @@ export function encodePart(
 }
 
 /** A whole tensor. Throws `UnstorableValueError`. */
-export function encodeTensor(type: Exclude<StorageType, 'u32'>, values: Float32Array): Uint8Array<ArrayBuffer> {
+export function encodeTensor(
+  type: Exclude<StorageType, 'u32'>,
+  values: Float32Array,
+): Uint8Array<ArrayBuffer> {
   const tensor = new Uint8Array(tensorBytes(type, values.length));
-  for (const { byteOffset, bytes } of encodePart(type, values, 0, values.length)) tensor.set(bytes, byteOffset);
+  for (const { byteOffset, bytes } of encodePart(type, values, 0, values.length))
+    tensor.set(bytes, byteOffset);
   return tensor;
 }
 

@@ -1,5 +1,5 @@
 /** Values into tensors of any storage format; see `kernels/formats.ts`. */
-import { encodePart, PART_MULTIPLE } from '../../kernels/formats-encode.ts';
+import { encodePart } from '../../kernels/formats-encode.ts';
 import type { CompactFormat } from '../../kernels/kernel.ts';
 import { invariant } from '../base/invariant.ts';
 import type { Device, Tensor } from './device.ts';
@@ -16,24 +16,24 @@ export type NumberFormat = 'f32' | CompactFormat;
 const CHUNK = 2 ** 20;
 
 /**
- * Writes elements [first, first + values.length) of a tensor, encoded as it is. Parts that do not end the tensor begin and
- * end at multiples of 64 where it is `q8` or `q4`. Throws `UnstorableValueError`.
+ * Writes elements [first, first + values.length) of a tensor, encoded as it is; `encodePart` says where parts begin and end.
+ * Returns the bytes written. Throws `UnstorableValueError`.
  */
 export async function writePart(
   device: Device,
   tensor: Tensor,
   values: Float32Array,
   first = 0,
-): Promise<void> {
+): Promise<number> {
   const { type, buffer, byteOffset } = tensor;
   invariant(type !== 'u32', 'numbers are written');
   const count = elements(tensor.shape);
-  const end = first + values.length;
-  const aligned = (at: number): boolean => at % PART_MULTIPLE === 0 || at === count;
-  invariant(type === 'f32' || (aligned(first) && aligned(end)), `part ${first} to ${end} of ${buffer.label}`);
+  let written = 0;
   for (let at = 0; at < values.length; at += CHUNK) {
     for (const piece of encodePart(type, values.subarray(at, at + CHUNK), first + at, count)) {
       await device.write(buffer, byteOffset + piece.byteOffset, piece.bytes);
+      written += piece.bytes.length;
     }
   }
+  return written;
 }

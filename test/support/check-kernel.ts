@@ -56,7 +56,10 @@ export function formatsOf(device: Device, spec: KernelSpec, { params }: KernelCa
     const fitting = spec.bindings.filter(({ name, formats = [] }) => {
       if (!formats.includes(format)) return false;
       if (device.kind === 'wasm' && spec.simd?.encoded.includes(name) !== true) return false;
-      const row = required(ROW_LENGTHS[`${spec.name} ${name}`], `row length of ${spec.name}, ${name}`)(params);
+      const row = required(
+        ROW_LENGTHS[`${spec.name} ${name}`],
+        `row length of ${spec.name}, ${name}`,
+      )(params);
       return row % ROW_MULTIPLE[format] === 0;
     });
     return fitting.length === 0 ? [] : [Object.fromEntries(fitting.map(({ name }) => [name, format]))];
@@ -68,7 +71,8 @@ export function rounded(kernelCase: KernelCase, formats: Formats): KernelCase {
   const inputs: Record<string, Float32Array | Uint32Array> = { ...kernelCase.inputs };
   for (const [name, format] of Object.entries(formats)) {
     const input = inputs[name];
-    if (input instanceof Float32Array) inputs[name] = decoded(format, encodeTensor(format, input), input.length);
+    if (input instanceof Float32Array)
+      inputs[name] = decoded(format, encodeTensor(format, input), input.length);
   }
   return { ...kernelCase, inputs };
 }
