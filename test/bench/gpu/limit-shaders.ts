@@ -53,20 +53,21 @@ ${chains.map((i) => `    s${i} = fma(s${i}, a, b);`).join('\n')}
 export const MATRIX_TILE = 128;
 
 // The sums are written out, so that nothing but registers can hold them.
-const addRow = (row: number): string => {
+function addRow(row: number): string {
   const factor = `vec4(${row < 4 ? 'left' : 'right'}[${row % 4}])`;
   const [low, high] = [2 * row, 2 * row + 1];
+  return `      s${low} = fma(${factor}, low, s${low}); s${high} = fma(${factor}, high, s${high});`;
+}
 
-  /** c [N, N] = aᵀ b with a, b [N, N]: tiles of 128 × 128 by 16, 8 × 8 results in the registers of each invocation. */
-  export function matrixShader(type: 'f32' | 'f16', size: number): string {
-    const rows = Array.from({ length: 8 }, (_, row) => row);
-    const sums = Array.from({ length: 16 }, (_, i) => i);
-    return `      s${low} = fma(${factor}, low, s${low}); s${high} = fma(${factor}, high, s${high});`;
-  }
-  const storeRow = (row: number): string => {
-    const at = `start + ${row}u * QUADS`;
-    return `  c[${at}] = s${2 * row}; c[${at} + 1u] = s${2 * row + 1};`;
-  };
+function storeRow(row: number): string {
+  const at = `start + ${row}u * QUADS`;
+  return `  c[${at}] = s${2 * row}; c[${at} + 1u] = s${2 * row + 1};`;
+}
+
+/** c [N, N] = aᵀ b with a, b [N, N]: tiles of 128 × 128 by 16, 8 × 8 results in the registers of each invocation. */
+export function matrixShader(type: 'f32' | 'f16', size: number): string {
+  const rows = Array.from({ length: 8 }, (_, row) => row);
+  const sums = Array.from({ length: 16 }, (_, i) => i);
   return `${type === 'f16' ? 'enable f16;' : ''}
 const QUADS = ${size / 4}u;
 const TILE_QUADS = 32u;
@@ -101,7 +102,7 @@ ${rows.map(addRow).join('\n')}
   let start = (group.y * ${MATRIX_TILE}u + row * 4u) * QUADS + group.x * TILE_QUADS + column;
 ${rows.map(storeRow).join('\n')}
 }`;
-};
+}
 
 /** Starts and reads one word: dispatches that need not wait for each other. */
 export const EMPTY = `

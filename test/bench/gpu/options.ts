@@ -1,6 +1,5 @@
 /** What `npm run bench:gpu` takes from its command line, and how much of everything it then measures. */
 import { parseArgs } from 'node:util';
-import type { StorageType } from '../../../kernels/formats.ts';
 import type { LimitSizes } from './limits.ts';
 import { MODELS } from './random-model.ts';
 import { SECTIONS, type Section } from './report.ts';
@@ -35,6 +34,7 @@ export interface BenchOptions {
 
 const FULL = {
   models: '0.6b,4b',
+  weights: 'q8,f16,q4,f32',
   batches: '1,8,32',
   contexts: '128,2048',
   shards: 64,
@@ -64,6 +64,7 @@ const QUICK: typeof FULL = {
 /** For a software GPU: says whether the bench runs, and nothing about speed. */
 const TINY: typeof FULL = {
   models: 'tiny',
+  weights: 'q8',
   batches: '1,3',
   contexts: '24',
   shards: 3,
@@ -78,7 +79,8 @@ const TINY: typeof FULL = {
   },
 };
 
-const STORED: readonly StorageType[] = ['f32', 'f16', 'q8', 'q4'];
+const WEIGHTS = ['f32', 'f16', 'q8', 'q4'] as const;
+const HALVES = ['f32', 'f16'] as const;
 
 /** Throws with what is wrong. */
 export function parseOptions(args: readonly string[]): BenchOptions {
@@ -88,7 +90,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       only: { type: 'string', default: SECTIONS.join() },
       models: { type: 'string' },
       weights: { type: 'string' },
-      experts: { type: 'string', default: 'f32' },
+      experts: { type: 'string', default: 'f16' },
       cache: { type: 'string', default: 'f32' },
       batches: { type: 'string' },
       contexts: { type: 'string' },
@@ -108,14 +110,17 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   const scale = values.tiny ? TINY : values.quick ? QUICK : FULL;
   const models = (values.models ?? scale.models).split(',');
   for (const model of models) choose('--models', model, Object.keys(MODELS));
-  const weights = (values.weights ?? 'f32').split(',');
-  const [experts, cache] = [stored('--experts', values.experts), stored('--cache', values.cache)];
+  const weights = (values.weights ?? scale.weights).split(',');
+  const [experts, cache] = [
+    choose('--experts', values.experts, HALVES),
+    choose('--cache', values.cache, HALVES),
+  ];
   const { swiftshader } = values;
   return {
     ...scale,
     sections: values.only.split(',').map((section) => choose('--only', section, SECTIONS)),
     models,
-    formats: weights.map((format) => ({ weights: stored('--weights', format), experts, cache })),
+    formats: weights.map((format) => ({ weights: choose('--weights', format, WEIGHTS), experts, cache })),
     batches: numbers('--batches', values.batches ?? scale.batches),
     contexts: numbers('--contexts', values.contexts ?? scale.contexts),
     shards: values.shards === undefined ? scale.shards : numbers('--shards', values.shards)[0]!,
@@ -127,10 +132,6 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     peer: { llama: values.llama, gguf: values.gguf },
     writeGguf: values['write-gguf'],
   };
-}
-
-function stored(flag: string, text: string): StorageType {
-  return choose(flag, text, STORED);
 }
 
 function choose<T extends string>(flag: string, text: string, known: readonly T[]): T {

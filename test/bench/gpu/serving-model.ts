@@ -34,12 +34,15 @@ export class ServingModel {
   }
 
   static async open(device: Device, sizes: ServingSizes): Promise<ServingModel> {
-    const { config, shards, pages, maxTokens } = sizes;
+    const { config, formats, shards, pages, maxTokens } = sizes;
     const model = await Transformer.load(device, randomCheckpoint(config), {
       maxBatchTokens: maxTokens,
       pageSize: PAGE_SIZE,
       pages,
       experts: { slots: Math.max(1, shards) * SHARD.experts, rank: SHARD.rank },
+      weightFormat: formats.weights,
+      expertFormat: formats.experts,
+      kvFormat: formats.cache,
       maxExpertsPerRoute: SHARD.experts,
       maxRoutes: 64,
       maxLogitRows: 32,

@@ -3,33 +3,34 @@ import { expect, test } from 'vitest';
 import { createReferenceDevice } from '../../../src/tensor/reference/reference-device.ts';
 import { MODELS } from './random-model.ts';
 import { ServingModel } from './serving-model.ts';
-import { expectedExperts, predict, stepParts } from './step-model.ts';
+import { expectedExperts, predict, stepParts, type Formats } from './step-model.ts';
 import { shapeOf, type StepRequest } from './step-request.ts';
 import { attentionTouched, dispatchWork } from './work.ts';
 import { watchTraffic } from './watched-gpu.ts';
 
-const FORMATS = { weights: 'f32', experts: 'f32', cache: 'f32' } as const;
+const F32: Formats = { weights: 'f32', experts: 'f32', cache: 'f32' };
+const SMALL: Formats = { weights: 'q8', experts: 'f16', cache: 'f32' };
 
-const requests: readonly StepRequest[] = [
-  { sequences: 1, tokens: 1, context: 9, asking: 'base' },
-  { sequences: 3, tokens: 1, context: 20, asking: 'same' },
-  { sequences: 3, tokens: 1, context: 20, asking: 'different' },
-  { sequences: 2, tokens: 5, context: 17, asking: 'different' },
+const steps: readonly (StepRequest & { readonly formats: Formats })[] = [
+  { formats: F32, sequences: 1, tokens: 1, context: 9, asking: 'base' },
+  { formats: F32, sequences: 3, tokens: 1, context: 20, asking: 'same' },
+  { formats: SMALL, sequences: 3, tokens: 1, context: 20, asking: 'different' },
+  { formats: { ...SMALL, weights: 'q4' }, sequences: 2, tokens: 5, context: 17, asking: 'different' },
 ];
 
-test.each(requests)(
-  '$sequences × $tokens tokens at $context, $asking: dispatches, bytes and operations are those submitted',
-  async (request) => {
+test.each(steps)(
+  '$sequences × $tokens tokens at $context, $asking, $formats.weights: dispatches, bytes and operations are those submitted',
+  async ({ formats, ...request }) => {
     const device = createReferenceDevice();
     const take = watchTraffic(device);
-    const sizes = { config: MODELS['tiny']!, formats: FORMATS, shards: 3, pages: 16, maxTokens: 16 };
+    const sizes = { config: MODELS['tiny']!, formats, shards: 3, pages: 16, maxTokens: 16 };
     const serving = await ServingModel.open(device, sizes);
     await serving.makeResident(3);
     take();
     await serving.model.forward(serving.batch(request));
     const { dispatches } = take();
 
-    const shape = shapeOf(sizes.config, FORMATS, request, 3);
+    const shape = shapeOf(sizes.config, formats, request, 3);
     const sums: Record<string, number[]> = {};
     for (const dispatch of dispatches) {
       const { bytes, flops } = dispatchWork(dispatch, shape.touched);

@@ -8,15 +8,16 @@
  * tokens see; of the pool the experts that tokens chose, each once however many chose it. Operations: of the products, in
  * f32 whatever the weights are kept as. The floor is a dispatch that waits for the one before and does nothing.
  */
-import { tensorBytes, type StorageType } from '../../../kernels/formats.ts';
+import { tensorBytes } from '../../../kernels/formats.ts';
 import type { ModelConfig } from '../../../src/model/config.ts';
+import type { NumberFormat } from '../../../src/tensor/formats.ts';
 import type { Ceilings } from './limits.ts';
 import type { Touched, Work } from './work.ts';
 
 export interface Formats {
-  readonly weights: StorageType;
-  readonly experts: StorageType;
-  readonly cache: StorageType;
+  readonly weights: NumberFormat;
+  readonly experts: 'f32' | 'f16';
+  readonly cache: 'f32' | 'f16';
 }
 
 export interface StepShape {
