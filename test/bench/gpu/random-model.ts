@@ -2,7 +2,7 @@
  * Qwen3 models of random numbers in the sizes of released ones, and shards for them, without a file: all tensors are parts
  * of one block that repeats, so that making one takes no longer than copying it.
  */
-import { ADAPTED_LINEARS } from '../../../src/base/shard-metadata.ts';
+import { FFN_LINEARS } from '../../../src/base/shard-tensors.ts';
 import { createRandom } from '../../../src/base/random.ts';
 import { checkpointShapes, type Checkpoint } from '../../../src/model/checkpoint.ts';
 import type { ModelConfig } from '../../../src/model/config.ts';
@@ -77,7 +77,7 @@ export function randomShard(config: ModelConfig, specialty: string, seed = 2): S
   const { hiddenSize: C, intermediateSize: F, layers } = config;
   const { experts: E, rank: R, topK, alpha } = SHARD;
   const values = randomValues(E * R * Math.max(C, F), seed);
-  const linears = ADAPTED_LINEARS.map((linear) => {
+  const linears = FFN_LINEARS.map((linear) => {
     const [input, output] = linear === 'down_proj' ? [F, C] : [C, F];
     return [linear, { A: values.subarray(0, E * R * input), B: values.subarray(0, E * output * R) }] as const;
   });
