@@ -31,6 +31,5 @@ export const attention: KernelSpec = {
   webgpu: {
     workgroups: ({ T = 0, H = 0 }) => workgroups(T * H),
     packed: ['page_table', 'sequences', 'positions'],
-    halves: ['k_pages', 'v_pages'],
   },
 };

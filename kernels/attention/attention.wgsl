@@ -13,8 +13,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k_pages: array<storage_t>;
-@group(0) @binding(2) var<storage, read> v_pages: array<storage_t>;
+@group(0) @binding(1) var<storage, read> k_pages: array<f32>;
+@group(0) @binding(2) var<storage, read> v_pages: array<f32>;
 @group(0) @binding(3) var<storage, read_write> o: array<f32>;
 @group(0) @binding(4) var<storage, read> packed: array<u32>;
 @group(0) @binding(5) var<uniform> params: Params;

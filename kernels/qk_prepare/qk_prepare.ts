@@ -35,6 +35,5 @@ export const qkPrepare: KernelSpec = {
   webgpu: {
     workgroups: ({ T = 0, H = 0, KV = 0 }) => workgroups(T * (H + KV)),
     packed: ['page_table', 'sequences', 'positions'],
-    halves: ['k_pages', 'v_pages'],
   },
 };

@@ -19,8 +19,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read> norms: array<f32>;
 @group(0) @binding(2) var<storage, read> table: array<f32>;
 @group(0) @binding(3) var<storage, read_write> q: array<f32>;
-@group(0) @binding(4) var<storage, read_write> k_pages: array<storage_t>;
-@group(0) @binding(5) var<storage, read_write> v_pages: array<storage_t>;
+@group(0) @binding(4) var<storage, read_write> k_pages: array<f32>;
+@group(0) @binding(5) var<storage, read_write> v_pages: array<f32>;
 @group(0) @binding(6) var<storage, read> packed: array<u32>;
 @group(0) @binding(7) var<uniform> params: Params;
 
@@ -64,8 +64,8 @@ fn main(
     let turned_high = high * cosine + low * sine;
     if (is_key) {
       let to = cached(t, position, head - params.H) + i;
-      k_pages[to] = storage_t(turned_low);
-      k_pages[to + half] = storage_t(turned_high);
+      k_pages[to] = turned_low;
+      k_pages[to + half] = turned_high;
     } else {
       let to = (t * params.H + head) * params.D + i;
       q[to] = turned_low;
@@ -76,7 +76,7 @@ fn main(
     let value = start + params.KV * params.D;
     let to = cached(t, position, head - params.H);
     for (var i = lane; i < params.D; i += LANES) {
-      v_pages[to + i] = storage_t(qkv[value + i]);
+      v_pages[to + i] = qkv[value + i];
     }
   }
 }
