@@ -49,18 +49,23 @@ export function sample(
 /** The lowest id of the largest, or BROKEN. */
 function argmax(row: usize, V: i32): i32 {
   let best = load<f32>(row);
-  let at: i32 = 0;
-  let finite = best < Infinity;
   let v: i32 = 1;
-  for (; v < V; v++) {
-    const logit = load<f32>(row + ((<usize>v) << 2));
-    if (!(logit < Infinity)) finite = false;
-    if (logit > best) {
-      best = logit;
-      at = v;
-    }
+  if (V >= 4) {
+    // Unlike `pmax`, it keeps NaN.
+    let lanes = v128.load(row);
+    for (v = 4; v + 4 <= V; v += 4) lanes = f32x4.max(lanes, v128.load(row + ((<usize>v) << 2)));
+    best = max(
+      max(f32x4.extract_lane(lanes, 0), f32x4.extract_lane(lanes, 1)),
+      max(f32x4.extract_lane(lanes, 2), f32x4.extract_lane(lanes, 3)),
+    );
   }
-  return finite && best > -Infinity ? at : BROKEN;
+  for (; v < V; v++) best = max(best, load<f32>(row + ((<usize>v) << 2)));
+  if (!(best < Infinity) || best == -Infinity) return BROKEN;
+  const wanted = f32x4.splat(best);
+  v = 0;
+  while (v + 4 <= V && !v128.any_true(f32x4.eq(v128.load(row + ((<usize>v) << 2)), wanted))) v += 4;
+  while (load<f32>(row + ((<usize>v) << 2)) != best) v++;
+  return v;
 }
 
 /** Σ e^(x − top), 256 at a time in single precision. */
@@ -107,14 +112,20 @@ function choose(row: usize, V: i32, best: i32, setting: usize, limit: usize): i3
   if (topP > 0) cut(row, weights, V, (<f64>topP / 4294967296.0) * sumOf(weights, V), false);
   let rest = (<f64>load<u32>(limit, 8) / 4294967296.0) * sumOf(weights, V);
   let last = best;
-  for (let v: i32 = 0; v < V; v++) {
-    const weight = load<f32>(weights + ((<usize>v) << 2));
-    if (weight == 0) continue;
+  for (let v = nextKept(weights, 0, V); v < V; v = nextKept(weights, v + 1, V)) {
     last = v;
-    rest -= <f64>weight;
+    rest -= <f64>load<f32>(weights + ((<usize>v) << 2));
     if (rest < 0) break;
   }
   return last;
+}
+
+/** The first token from v on that has a weight; V for none. */
+@inline
+function nextKept(weights: usize, v: i32, V: i32): i32 {
+  while (v + 4 <= V && !v128.any_true(v128.load(weights + ((<usize>v) << 2)))) v += 4;
+  while (v < V && load<f32>(weights + ((<usize>v) << 2)) == 0) v++;
+  return v;
 }
 
 /** Unnormalised probabilities; the likeliest has 1, what is below min-p or masked has 0. */
@@ -137,7 +148,9 @@ function weigh(row: usize, weights: usize, V: i32, top: f32, inverseTemperature:
 
 function sumOf(weights: usize, V: i32): f64 {
   let total: f64 = 0;
-  for (let v: i32 = 0; v < V; v++) total += <f64>load<f32>(weights + ((<usize>v) << 2));
+  for (let v = nextKept(weights, 0, V); v < V; v = nextKept(weights, v + 1, V)) {
+    total += <f64>load<f32>(weights + ((<usize>v) << 2));
+  }
   return total;
 }
 
@@ -161,13 +174,16 @@ function cut(row: usize, weights: usize, V: i32, needed: f64, counting: bool): v
     const shift: u32 = level == 0 ? 21 : level == 1 ? 10 : 0;
     const width: u32 = level == 2 ? 10 : 11;
     memory.fill(bins, 0, BINS << 3);
-    for (let v: i32 = 0; v < V; v++) {
-      const weight = load<f32>(weights + ((<usize>v) << 2));
-      if (weight == 0) continue;
+    for (let v = nextKept(weights, 0, V); v < V; v = nextKept(weights, v + 1, V)) {
+      const place = weights + ((<usize>v) << 2);
       const own = keyOf(row + ((<usize>v) << 2));
-      if (level > 0 && own >> (shift + width) != key) continue;
-      const bin = bins + ((<usize>((own >> shift) & ((1 << width) - 1))) << 3);
-      store<f64>(bin, load<f64>(bin) + (counting ? 1 : <f64>weight));
+      const digits: u32 = level == 0 ? 0 : own >> (shift + width);
+      if (digits == key) {
+        const bin = bins + ((<usize>((own >> shift) & ((1 << width) - 1))) << 3);
+        store<f64>(bin, load<f64>(bin) + (counting ? 1 : <f64>load<f32>(place)));
+      } else if (digits > key) {
+        store<f32>(place, 0);
+      }
     }
     let digit: u32 = 0;
     let before: f64 = 0;
@@ -182,13 +198,11 @@ function cut(row: usize, weights: usize, V: i32, needed: f64, counting: bool): v
     key = (key << width) | digit;
     rest -= before;
   }
-  for (let v: i32 = 0; v < V; v++) {
+  for (let v = nextKept(weights, 0, V); v < V; v = nextKept(weights, v + 1, V)) {
     const place = weights + ((<usize>v) << 2);
-    const weight = load<f32>(place);
-    if (weight == 0) continue;
     const own = keyOf(row + ((<usize>v) << 2));
     if (own < key) continue;
-    if (own == key && rest > 0) rest -= counting ? 1 : <f64>weight;
+    if (own == key && rest > 0) rest -= counting ? 1 : <f64>load<f32>(place);
     else store<f32>(place, 0);
   }
 }

@@ -39,5 +39,9 @@ export const sample: KernelSpec = {
   grain: () => 1,
   scratch: ({ V = 0 }) => (V + 4) * 4 + 2048 * 8,
   reference: sampleReference,
-  webgpu: { workgroups: ({ rows = 0 }) => workgroups(rows) },
+  webgpu: {
+    workgroups: ({ rows = 0 }) => workgroups(rows),
+    packed: ['settings', 'limits', 'seen'],
+    overrides: ['V'],
+  },
 };

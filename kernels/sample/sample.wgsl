@@ -12,19 +12,21 @@ const INFINITY_BITS = 0x7f800000u;
 const LARGEST_BROKEN_KEY = 0x007fffffu;
 const MASKED_KEY = 0xff800000u;
 
+override V: u32;
+
 struct Params {
   rows: u32,
-  V: u32,
+  settings_at: u32,
+  limits_at: u32,
+  seen_at: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> logits: array<u32>;
-@group(0) @binding(1) var<storage, read> settings: array<f32>;
-@group(0) @binding(2) var<storage, read> limits: array<u32>;
-@group(0) @binding(3) var<storage, read> seen: array<u32>;
-@group(0) @binding(4) var<storage, read_write> raw: array<u32>;
-@group(0) @binding(5) var<storage, read_write> tokens: array<u32>;
-@group(0) @binding(6) var<storage, read_write> sampled: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> raw: array<u32>;
+@group(0) @binding(2) var<storage, read_write> tokens: array<u32>;
+@group(0) @binding(3) var<storage, read_write> sampled: array<f32>;
+@group(0) @binding(4) var<storage, read> packed: array<u32>;
+@group(0) @binding(5) var<uniform> params: Params;
 
 // What a target means to `find`: a place in the order, a share of the sum that must be reached, one that must be passed.
 const RANK = 0u;
@@ -161,9 +163,9 @@ fn find(lane: u32, kind: u32, number: u32) -> Found {
 // The id at which the running sum over ids exceeds the target, NONE for no such.
 fn find_id(lane: u32, kind: u32, number: u32) -> u32 {
   clear_bins(lane);
-  for (var block = 0u; block * BINS < params.V; block++) {
+  for (var block = 0u; block * BINS < V; block++) {
     var sum = 0u;
-    for (var id = block * BINS + lane; id < min(block * BINS + BINS, params.V); id += LANES) {
+    for (var id = block * BINS + lane; id < min(block * BINS + BINS, V); id += LANES) {
       sum += mass_of(logits[row + id], id);
     }
     if (sum > 0u) {
@@ -176,7 +178,7 @@ fn find_id(lane: u32, kind: u32, number: u32) -> u32 {
   }
   clear_bins(lane);
   let first = block.bin * BINS;
-  for (var id = first + lane; id < min(first + BINS, params.V); id += LANES) {
+  for (var id = first + lane; id < min(first + BINS, V); id += LANES) {
     atomicStore(&bins[id - first], mass_of(logits[row + id], id));
   }
   return first + find(lane, RANK, block.rest).bin;
@@ -190,7 +192,7 @@ fn cut(lane: u32, kind: u32, number: u32) {
     let shift = select(select(0u, 10u, level == 1u), 21u, level == 0u);
     let width = select(11u, 10u, level == 2u);
     clear_bins(lane);
-    for (var id = lane; id < params.V; id += LANES) {
+    for (var id = lane; id < V; id += LANES) {
       let bits = logits[row + id];
       let own = key_of(bits);
       if (level == 0u || own >> (shift + width) == key) {
@@ -223,7 +225,7 @@ fn cut(lane: u32, kind: u32, number: u32) {
 // The likeliest, the lowest id of equals; a broken row's key is LARGEST_BROKEN_KEY at most.
 fn best_of_row(lane: u32) -> Best {
   var best = Best(NONE, NONE);
-  for (var id = lane; id < params.V; id += LANES) {
+  for (var id = lane; id < V; id += LANES) {
     let bits = logits[row + id];
     let key = select(key_of(bits), 0u, (bits & 0x7fffffffu) > INFINITY_BITS);
     if (key < best.key) {
@@ -248,7 +250,7 @@ fn best_of_row(lane: u32) -> Best {
 // Σ weights of what is kept, in an order that V alone decides.
 fn sum_of_weights(lane: u32) -> f32 {
   var sum = 0.0;
-  for (var id = lane; id < params.V; id += LANES) {
+  for (var id = lane; id < V; id += LANES) {
     let bits = logits[row + id];
     let key = key_of(bits);
     if (key < MASKED_KEY && (key < cut_key || (key == cut_key && id <= cut_id))) {
@@ -267,12 +269,12 @@ fn sum_of_weights(lane: u32) -> f32 {
 }
 
 fn penalise(lane: u32, setting: u32, begin: u32, end: u32) {
-  let repetition = settings[setting + 2u];
-  let presence = settings[setting + 3u];
-  let frequency = settings[setting + 4u];
+  let repetition = bitcast<f32>(packed[setting + 2u]);
+  let presence = bitcast<f32>(packed[setting + 3u]);
+  let frequency = bitcast<f32>(packed[setting + 4u]);
   for (var entry = begin + lane; entry < end; entry += LANES) {
-    let place = row + seen[entry * 2u];
-    let count = seen[entry * 2u + 1u];
+    let place = row + packed[params.seen_at + entry * 2u];
+    let count = packed[params.seen_at + entry * 2u + 1u];
     let bits = logits[place];
     raw[entry] = bits;
     if ((bits & INFINITY_BITS) != INFINITY_BITS) {
@@ -297,11 +299,11 @@ fn main(
   if (r >= params.rows) {
     return;
   }
-  row = r * params.V;
-  let limit = r * 5u;
-  let setting = r * 5u;
-  let begin = limits[limit + 3u];
-  let end = limits[limit + 4u];
+  row = r * V;
+  let setting = params.settings_at + r * 5u;
+  let limit = params.limits_at + r * 5u;
+  let begin = packed[limit + 3u];
+  let end = packed[limit + 4u];
   cut_key = NONE;
   cut_id = NONE;
 
@@ -326,22 +328,24 @@ fn main(
     best = best_of_row(lane);
   }
   var token = best.id;
-  if (settings[setting] > 0.0) {
+  // 1 / temperature, 0 for greedy.
+  let sharpness = bitcast<f32>(packed[setting]);
+  if (sharpness > 0.0) {
     top = bitcast<f32>(bits_of(best.key));
-    inverse_temperature = settings[setting];
-    min_p = settings[setting + 1u];
-    let top_k = limits[limit];
-    if (top_k > 0u && top_k < params.V) {
+    inverse_temperature = sharpness;
+    min_p = bitcast<f32>(packed[setting + 1u]);
+    let top_k = packed[limit];
+    if (top_k > 0u && top_k < V) {
       counting = true;
       cut(lane, RANK, top_k - 1u);
       counting = false;
     }
     scale = 2147483648.0 / sum_of_weights(lane);
-    let top_p = limits[limit + 1u];
+    let top_p = packed[limit + 1u];
     if (top_p > 0u) {
       cut(lane, REACH, top_p);
     }
-    token = find_id(lane, PASS, limits[limit + 2u]);
+    token = find_id(lane, PASS, packed[limit + 2u]);
   }
 
   // Of a token that was penalised, the logit from before.
@@ -350,7 +354,7 @@ fn main(
   }
   workgroupBarrier();
   for (var entry = begin + lane; entry < end; entry += LANES) {
-    if (seen[entry * 2u] == token) {
+    if (packed[params.seen_at + entry * 2u] == token) {
       own_logit = raw[entry];
     }
   }
