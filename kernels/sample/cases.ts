@@ -67,7 +67,15 @@ function makeCase(title: string, V: number, makeLogits: Logits, choices: readonl
   const limits: number[] = [];
   const seen: number[] = [];
   for (const [r, row] of choices.entries()) {
-    const { temperature = 0, topK = 0, topP = 0, minP = 0, repetition = 1, presence = 0, frequency = 0 } = row;
+    const {
+      temperature = 0,
+      topK = 0,
+      topP = 0,
+      minP = 0,
+      repetition = 1,
+      presence = 0,
+      frequency = 0,
+    } = row;
     const from = seen.length / 2;
     const counts = random.integers(row.seen ?? 0, 3);
     for (const [at, token] of random.permutation(V).subarray(0, counts.length).entries()) {

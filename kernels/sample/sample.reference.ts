@@ -62,8 +62,7 @@ function choose(row: Row, { inverseTemperature, minP, topK, topP, draw }: Choice
   const likeliest = ordered[0]!;
   if (inverseTemperature === 0) return likeliest;
   const weightOf = (token: number): number => Math.exp((row[token]! - row[likeliest]!) * inverseTemperature);
-  const massOf = (some: readonly number[]): number =>
-    some.reduce((mass, token) => mass + weightOf(token), 0);
+  const massOf = (some: readonly number[]): number => some.reduce((mass, token) => mass + weightOf(token), 0);
   let kept = ordered.filter((token) => row[token]! > -Infinity && weightOf(token) >= minP);
   if (topK > 0) kept = kept.slice(0, topK);
   const needed = topP * massOf(kept);

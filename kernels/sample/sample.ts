@@ -42,6 +42,5 @@ export const sample: KernelSpec = {
   webgpu: {
     workgroups: ({ rows = 0 }) => workgroups(rows),
     packed: ['settings', 'limits', 'seen'],
-    overrides: ['V'],
   },
 };

@@ -12,10 +12,9 @@ const INFINITY_BITS = 0x7f800000u;
 const LARGEST_BROKEN_KEY = 0x007fffffu;
 const MASKED_KEY = 0xff800000u;
 
-override V: u32;
-
 struct Params {
   rows: u32,
+  V: u32,
   settings_at: u32,
   limits_at: u32,
   seen_at: u32,
@@ -28,12 +27,19 @@ struct Params {
 @group(0) @binding(4) var<storage, read> packed: array<u32>;
 @group(0) @binding(5) var<uniform> params: Params;
 
-// What a target means to `find`: a place in the order, a share of the sum that must be reached, one that must be passed.
-const RANK = 0u;
-const REACH = 1u;
-const PASS = 2u;
+// A row is chosen in four stages, which share their loops: what is written once is compiled once.
+const RAW = 0u;
+const TOP_K = 1u;
+const TOP_P = 2u;
+const DRAW = 3u;
+
+// What is looked at in turn: the three digits of a key, then blocks of ids, then the ids of a block.
+const KEY_LEVELS = 3u;
+const BLOCKS = 3u;
+const LEVELS = 5u;
 
 struct Found {
+  // NONE where the sum over all bins does not exceed the target.
   bin: u32,
   // In the bin, and the target from the bin's begin on.
   inside: u32,
@@ -49,7 +55,10 @@ var<workgroup> bins: array<atomic<u32>, BINS>;
 var<workgroup> lane_counts: array<u32, LANES>;
 var<workgroup> group_counts: array<u32, GROUPS>;
 var<workgroup> lane_bests: array<Best, LANES>;
+var<workgroup> group_bests: array<Best, GROUPS>;
 var<workgroup> lane_sums: array<f32, LANES>;
+var<workgroup> group_sums: array<f32, GROUPS>;
+var<workgroup> best: Best;
 var<workgroup> found: Found;
 var<workgroup> tie_mass: u32;
 var<workgroup> own_logit: u32;
@@ -64,8 +73,6 @@ var<private> scale: f32;
 // Kept are keys below the first, and of that key ids up to the second.
 var<private> cut_key: u32;
 var<private> cut_id: u32;
-var<private> counting: bool;
-var<private> ties_only: bool;
 
 // Smaller for larger logits, in their order; both zeros are one.
 fn key_of(bits: u32) -> u32 {
@@ -77,25 +84,132 @@ fn bits_of(key: u32) -> u32 {
   return select(key ^ 0x7fffffffu, key, key >> 31u == 1u);
 }
 
+fn is_kept(key: u32, id: u32) -> bool {
+  return key < MASKED_KEY && (key < cut_key || (key == cut_key && id <= cut_id));
+}
+
 fn weight_of(bits: u32) -> f32 {
   let weight = exp((bitcast<f32>(bits) - top) * inverse_temperature);
   return select(0.0, weight, weight >= min_p);
 }
 
-// One, or the share; 0 for what was cut.
-fn mass_of(bits: u32, id: u32) -> u32 {
-  let key = key_of(bits);
-  if (key >= MASKED_KEY || key > cut_key || (key == cut_key && id > cut_id) || (ties_only && key != cut_key)) {
-    return 0u;
-  }
+// What a kept token adds: one where tokens are counted, else its share.
+fn mass_of(bits: u32, stage: u32) -> u32 {
   let weight = weight_of(bits);
-  let share = u32(fma(weight, scale, 0.5));
-  return select(share, select(0u, 1u, weight > 0.0), counting);
+  return select(u32(fma(weight, scale, 0.5)), select(0u, 1u, weight > 0.0), stage == TOP_K);
 }
 
-fn clear_bins(lane: u32) {
+// The likeliest into `best`, the lowest id of equals; a broken row's key is LARGEST_BROKEN_KEY at most.
+fn find_best(lane: u32) {
+  var own = Best(NONE, NONE);
+  for (var id = lane; id < params.V; id += LANES) {
+    let bits = logits[row + id];
+    let key = select(key_of(bits), 0u, (bits & 0x7fffffffu) > INFINITY_BITS);
+    if (key < own.key) {
+      own = Best(key, id);
+    }
+  }
+  lane_bests[lane] = own;
+  workgroupBarrier();
+  if (lane < GROUPS) {
+    for (var i = lane; i < LANES; i += GROUPS) {
+      own = better(own, lane_bests[i]);
+    }
+    group_bests[lane] = own;
+  }
+  workgroupBarrier();
+  if (lane == 0u) {
+    for (var i = 1u; i < GROUPS; i++) {
+      own = better(own, group_bests[i]);
+    }
+    best = own;
+  }
+}
+
+fn better(a: Best, b: Best) -> Best {
+  let second = b.key < a.key || (b.key == a.key && b.id < a.id);
+  return Best(select(a.key, b.key, second), select(a.id, b.id, second));
+}
+
+// Σ weights of what is kept, in an order that V alone decides.
+fn sum_of_weights(lane: u32) -> f32 {
+  var sum = 0.0;
+  for (var id = lane; id < params.V; id += LANES) {
+    let bits = logits[row + id];
+    if (is_kept(key_of(bits), id)) {
+      sum += weight_of(bits);
+    }
+  }
+  lane_sums[lane] = sum;
+  workgroupBarrier();
+  if (lane < GROUPS) {
+    sum = 0.0;
+    for (var i = lane; i < LANES; i += GROUPS) {
+      sum += lane_sums[i];
+    }
+    group_sums[lane] = sum;
+  }
+  workgroupBarrier();
+  sum = 0.0;
+  for (var i = 0u; i < GROUPS; i++) {
+    sum += group_sums[i];
+  }
+  return sum;
+}
+
+fn penalise(lane: u32, setting: u32, begin: u32, end: u32) {
+  let repetition = bitcast<f32>(packed[setting + 2u]);
+  let presence = bitcast<f32>(packed[setting + 3u]);
+  let frequency = bitcast<f32>(packed[setting + 4u]);
+  for (var entry = begin + lane; entry < end; entry += LANES) {
+    let place = row + packed[params.seen_at + entry * 2u];
+    let count = packed[params.seen_at + entry * 2u + 1u];
+    let bits = logits[place];
+    raw[entry] = bits;
+    if ((bits & INFINITY_BITS) != INFINITY_BITS) {
+      let logit = bitcast<f32>(bits);
+      var lowered = select(logit * repetition, logit / repetition, logit > 0.0);
+      if (count > 0u) {
+        lowered -= presence + frequency * f32(count);
+      }
+      logits[place] = bitcast<u32>(lowered);
+    }
+  }
+  storageBarrier();
+}
+
+// Fills the bins of a level. Looked at are keys that begin with the digits of `prefix`; below the digits, the ids of it.
+fn count_level(lane: u32, stage: u32, level: u32, prefix: u32) {
   for (var bin = lane; bin < BINS; bin += LANES) {
     atomicStore(&bins[bin], 0u);
+  }
+  workgroupBarrier();
+  let shift = select(select(0u, 10u, level == 1u), 21u, level == 0u);
+  let width = select(11u, 10u, level == 2u);
+  let first = select(0u, prefix * BINS, level > BLOCKS);
+  let last = select(params.V, min(first + BINS, params.V), level > BLOCKS);
+  for (var block = first; block < last; block += BINS) {
+    var sum = 0u;
+    for (var id = block + lane; id < min(block + BINS, last); id += LANES) {
+      let bits = logits[row + id];
+      let key = key_of(bits);
+      let digits = key >> min(shift + width, 31u);
+      let wanted = select(
+        level == 0u || digits == prefix,
+        stage == DRAW || key == cut_key,
+        level >= BLOCKS,
+      );
+      if (wanted && is_kept(key, id)) {
+        let mass = mass_of(bits, stage);
+        sum += mass;
+        if (level != BLOCKS && mass > 0u) {
+          atomicAdd(&bins[select((key >> shift) & ((1u << width) - 1u), id - first, level > BLOCKS)], mass);
+        }
+      }
+    }
+    if (level == BLOCKS && sum > 0u) {
+      atomicAdd(&bins[block / BINS], sum);
+    }
   }
   workgroupBarrier();
 }
@@ -108,9 +222,8 @@ fn multiply_high(a: u32, b: u32) -> u32 {
   return (a >> 16u) * (b >> 16u) + (first >> 16u) + (second >> 16u);
 }
 
-// The first bin with which the running sum exceeds the target; bin NONE where all of them do not.
-fn find(lane: u32, kind: u32, number: u32) -> Found {
-  workgroupBarrier();
+// Into `found`, the first bin with which the running sum exceeds the target: a number, or a share of the sum in 2⁻³².
+fn find_bin(lane: u32, number: u32, is_share: bool, reach: bool) {
   var own = 0u;
   for (var i = 0u; i < BINS_OF_LANE; i++) {
     own += atomicLoad(&bins[lane * BINS_OF_LANE + i]);
@@ -139,154 +252,24 @@ fn find(lane: u32, kind: u32, number: u32) -> Found {
   for (var i = group * lanes_of_group; i < lane; i++) {
     before += lane_counts[i];
   }
-  var target_sum = number;
-  if (kind != RANK) {
-    target_sum = multiply_high(number, total);
-    // Reached where the sum equals a whole product.
-    if (kind == REACH && number * total == 0u && target_sum > 0u) {
-      target_sum -= 1u;
+  var sought = number;
+  if (is_share) {
+    sought = multiply_high(number, total);
+    // A sum that equals the share reaches it.
+    if (reach && number * total == 0u && sought > 0u) {
+      sought -= 1u;
     }
   }
-  if (target_sum >= before && target_sum - before < own) {
+  if (sought >= before && sought - before < own) {
     for (var i = 0u; i < BINS_OF_LANE; i++) {
       let inside = atomicLoad(&bins[lane * BINS_OF_LANE + i]);
-      if (target_sum - before < inside) {
-        found = Found(lane * BINS_OF_LANE + i, inside, target_sum - before);
+      if (sought - before < inside) {
+        found = Found(lane * BINS_OF_LANE + i, inside, sought - before);
         break;
       }
       before += inside;
     }
   }
-  return workgroupUniformLoad(&found);
-}
-
-// The id at which the running sum over ids exceeds the target, NONE for no such.
-fn find_id(lane: u32, kind: u32, number: u32) -> u32 {
-  clear_bins(lane);
-  for (var block = 0u; block * BINS < V; block++) {
-    var sum = 0u;
-    for (var id = block * BINS + lane; id < min(block * BINS + BINS, V); id += LANES) {
-      sum += mass_of(logits[row + id], id);
-    }
-    if (sum > 0u) {
-      atomicAdd(&bins[block], sum);
-    }
-  }
-  let block = find(lane, kind, number);
-  if (block.bin == NONE) {
-    return NONE;
-  }
-  clear_bins(lane);
-  let first = block.bin * BINS;
-  for (var id = first + lane; id < min(first + BINS, V); id += LANES) {
-    atomicStore(&bins[id - first], mass_of(logits[row + id], id));
-  }
-  return first + find(lane, RANK, block.rest).bin;
-}
-
-// Keeps the likeliest until the running sum over keys, then ids, exceeds the target.
-fn cut(lane: u32, kind: u32, number: u32) {
-  var key = 0u;
-  var bin = Found(0u, 0u, number);
-  for (var level = 0u; level < 3u; level++) {
-    let shift = select(select(0u, 10u, level == 1u), 21u, level == 0u);
-    let width = select(11u, 10u, level == 2u);
-    clear_bins(lane);
-    for (var id = lane; id < V; id += LANES) {
-      let bits = logits[row + id];
-      let own = key_of(bits);
-      if (level == 0u || own >> (shift + width) == key) {
-        let mass = mass_of(bits, id);
-        if (mass > 0u) {
-          atomicAdd(&bins[(own >> shift) & ((1u << width) - 1u)], mass);
-        }
-      }
-    }
-    bin = find(lane, select(RANK, kind, level == 0u), bin.rest);
-    if (bin.bin == NONE) {
-      return;
-    }
-    key = (key << width) | bin.bin;
-  }
-  cut_id = select(NONE, cut_id, key == cut_key);
-  cut_key = key;
-  if (lane == 0u) {
-    tie_mass = mass_of(bits_of(key), 0u);
-  }
-  // The last of equals is kept: nothing to look for.
-  if (bin.inside - bin.rest <= workgroupUniformLoad(&tie_mass)) {
-    return;
-  }
-  ties_only = true;
-  cut_id = find_id(lane, RANK, bin.rest);
-  ties_only = false;
-}
-
-// The likeliest, the lowest id of equals; a broken row's key is LARGEST_BROKEN_KEY at most.
-fn best_of_row(lane: u32) -> Best {
-  var best = Best(NONE, NONE);
-  for (var id = lane; id < V; id += LANES) {
-    let bits = logits[row + id];
-    let key = select(key_of(bits), 0u, (bits & 0x7fffffffu) > INFINITY_BITS);
-    if (key < best.key) {
-      best = Best(key, id);
-    }
-  }
-  lane_bests[lane] = best;
-  workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      let other = lane_bests[lane + half];
-      let own = lane_bests[lane];
-      if (other.key < own.key || (other.key == own.key && other.id < own.id)) {
-        lane_bests[lane] = other;
-      }
-    }
-    workgroupBarrier();
-  }
-  return workgroupUniformLoad(&lane_bests[0]);
-}
-
-// Σ weights of what is kept, in an order that V alone decides.
-fn sum_of_weights(lane: u32) -> f32 {
-  var sum = 0.0;
-  for (var id = lane; id < V; id += LANES) {
-    let bits = logits[row + id];
-    let key = key_of(bits);
-    if (key < MASKED_KEY && (key < cut_key || (key == cut_key && id <= cut_id))) {
-      sum += weight_of(bits);
-    }
-  }
-  lane_sums[lane] = sum;
-  workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      lane_sums[lane] += lane_sums[lane + half];
-    }
-    workgroupBarrier();
-  }
-  return workgroupUniformLoad(&lane_sums[0]);
-}
-
-fn penalise(lane: u32, setting: u32, begin: u32, end: u32) {
-  let repetition = bitcast<f32>(packed[setting + 2u]);
-  let presence = bitcast<f32>(packed[setting + 3u]);
-  let frequency = bitcast<f32>(packed[setting + 4u]);
-  for (var entry = begin + lane; entry < end; entry += LANES) {
-    let place = row + packed[params.seen_at + entry * 2u];
-    let count = packed[params.seen_at + entry * 2u + 1u];
-    let bits = logits[place];
-    raw[entry] = bits;
-    if ((bits & INFINITY_BITS) != INFINITY_BITS) {
-      let logit = bitcast<f32>(bits);
-      var lowered = select(logit * repetition, logit / repetition, logit > 0.0);
-      if (count > 0u) {
-        lowered -= presence + frequency * f32(count);
-      }
-      logits[place] = bitcast<u32>(lowered);
-    }
-  }
-  storageBarrier();
 }
 
 @compute @workgroup_size(LANES)
@@ -299,17 +282,93 @@ fn main(
   if (r >= params.rows) {
     return;
   }
-  row = r * V;
+  row = r * params.V;
   let setting = params.settings_at + r * 5u;
   let limit = params.limits_at + r * 5u;
   let begin = packed[limit + 3u];
   let end = packed[limit + 4u];
+  // 1 / temperature, 0 for greedy.
+  let sharpness = bitcast<f32>(packed[setting]);
+  let top_k = packed[limit];
+  let top_p = packed[limit + 1u];
   cut_key = NONE;
   cut_id = NONE;
+  inverse_temperature = 1.0;
+  min_p = 0.0;
 
-  var best = best_of_row(lane);
-  if (best.key <= LARGEST_BROKEN_KEY || best.key >= MASKED_KEY) {
-    penalise(lane, setting, begin, end);
+  var raw_top = 0.0;
+  var log_normaliser = 0.0;
+  var token = NONE;
+  for (var stage = RAW; stage <= DRAW; stage++) {
+    if (stage == RAW || (stage == TOP_K && end > begin)) {
+      find_best(lane);
+    }
+    if (stage <= TOP_K) {
+      let likeliest = workgroupUniformLoad(&best);
+      if (likeliest.key <= LARGEST_BROKEN_KEY || likeliest.key >= MASKED_KEY) {
+        if (stage == TOP_K) {
+          break;
+        }
+      } else {
+        token = likeliest.id;
+      }
+      top = bitcast<f32>(bits_of(likeliest.key));
+    }
+    if (stage == TOP_K) {
+      if (sharpness == 0.0) {
+        break;
+      }
+      inverse_temperature = sharpness;
+      min_p = bitcast<f32>(packed[setting + 1u]);
+    }
+    if (stage == RAW || stage == TOP_P) {
+      let sum = sum_of_weights(lane);
+      scale = 2147483648.0 / sum;
+      if (stage == RAW) {
+        raw_top = top;
+        log_normaliser = log(sum);
+        penalise(lane, setting, begin, end);
+        continue;
+      }
+    }
+    if ((stage == TOP_K && (top_k == 0u || top_k >= params.V)) || (stage == TOP_P && top_p == 0u)) {
+      continue;
+    }
+    var number = select(select(packed[limit + 2u], top_p, stage == TOP_P), top_k - 1u, stage == TOP_K);
+    var is_share = stage != TOP_K;
+    var prefix = 0u;
+    for (var level = select(0u, BLOCKS, stage == DRAW); level < LEVELS; level++) {
+      count_level(lane, stage, level, prefix);
+      find_bin(lane, number, is_share, stage == TOP_P);
+      let bin = workgroupUniformLoad(&found);
+      if (bin.bin == NONE) {
+        break;
+      }
+      number = bin.rest;
+      is_share = false;
+      if (level < KEY_LEVELS) {
+        prefix = (prefix << select(11u, 10u, level == 2u)) | bin.bin;
+      } else if (level == BLOCKS) {
+        prefix = bin.bin;
+      } else {
+        token = select(token, prefix * BINS + bin.bin, stage == DRAW);
+        cut_id = prefix * BINS + bin.bin;
+      }
+      if (level == KEY_LEVELS - 1u) {
+        cut_id = select(NONE, cut_id, prefix == cut_key);
+        cut_key = prefix;
+        if (lane == 0u) {
+          tie_mass = mass_of(bits_of(cut_key), stage);
+        }
+        // The last of equals is kept: nothing to look for.
+        if (bin.inside - bin.rest <= workgroupUniformLoad(&tie_mass)) {
+          break;
+        }
+      }
+    }
+  }
+
+  if (token == NONE) {
     if (lane == 0u) {
       tokens[r] = NONE;
       sampled[r * 2u] = -1.0;
@@ -317,37 +376,6 @@ fn main(
     }
     return;
   }
-  inverse_temperature = 1.0;
-  min_p = 0.0;
-  let raw_top = bitcast<f32>(bits_of(best.key));
-  top = raw_top;
-  let log_normaliser = log(sum_of_weights(lane));
-
-  if (end > begin) {
-    penalise(lane, setting, begin, end);
-    best = best_of_row(lane);
-  }
-  var token = best.id;
-  // 1 / temperature, 0 for greedy.
-  let sharpness = bitcast<f32>(packed[setting]);
-  if (sharpness > 0.0) {
-    top = bitcast<f32>(bits_of(best.key));
-    inverse_temperature = sharpness;
-    min_p = bitcast<f32>(packed[setting + 1u]);
-    let top_k = packed[limit];
-    if (top_k > 0u && top_k < V) {
-      counting = true;
-      cut(lane, RANK, top_k - 1u);
-      counting = false;
-    }
-    scale = 2147483648.0 / sum_of_weights(lane);
-    let top_p = packed[limit + 1u];
-    if (top_p > 0u) {
-      cut(lane, REACH, top_p);
-    }
-    token = find_id(lane, PASS, packed[limit + 2u]);
-  }
-
   // Of a token that was penalised, the logit from before.
   if (lane == 0u) {
     own_logit = logits[row + token];

@@ -24,9 +24,10 @@ async function stepByLogits(runner: ModelRunner, batch: StepBatch): Promise<Step
   const logitRows = Uint32Array.from(wanted).sort();
   const all = await runner.forward({ ...rest, logitRows });
   const width = runner.vocabularySize;
+  const rows = new Map(Array.from(logitRows, (token, row) => [token, row]));
   const rowOf = (token: number): Float32Array => {
-    const row = logitRows.indexOf(token);
-    invariant(row >= 0, 'every row was asked for');
+    const row = rows.get(token);
+    invariant(row !== undefined, 'every row was asked for');
     return all.subarray(row * width, (row + 1) * width);
   };
   const logits = new Float32Array(batch.logitRows.length * width);
