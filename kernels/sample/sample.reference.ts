@@ -71,5 +71,5 @@ function choose(row: Row, { inverseTemperature, minP, topK, topP, draw }: Choice
   if (topP < 1 && last >= 0) kept = kept.slice(0, last + 1);
   kept.sort((a, b) => a - b);
   let rest = draw * massOf(kept);
-  return kept.find((token) => (rest -= weightOf(token)) < 0) ?? kept.at(-1)!;
+  return kept.find((token) => (rest -= weightOf(token)) < 0) ?? kept[kept.length - 1]!;
 }

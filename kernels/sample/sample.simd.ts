@@ -121,7 +121,6 @@ function choose(row: usize, V: i32, best: i32, setting: usize, limit: usize): i3
 }
 
 /** The first token from v on that has a weight; V for none. */
-@inline
 function nextKept(weights: usize, v: i32, V: i32): i32 {
   while (v + 4 <= V && !v128.any_true(v128.load(weights + ((<usize>v) << 2)))) v += 4;
   while (v < V && load<f32>(weights + ((<usize>v) << 2)) == 0) v++;
@@ -155,7 +154,6 @@ function sumOf(weights: usize, V: i32): f64 {
 }
 
 /** Smaller for larger logits, in their order; both zeros are one. */
-@inline
 function keyOf(place: usize): u32 {
   const bits = load<u32>(place);
   if (bits == 0x80000000) return 0x7fffffff;
