@@ -19,19 +19,11 @@ export const QUANT_BLOCK = 32;
 /** Rows must be whole in these many elements. */
 export const ROW_MULTIPLE: Readonly<Record<StorageType, number>> = { f32: 1, u32: 1, f16: 8, q8: 32, q4: 32 };
 
+const VALUE_BYTES: Readonly<Record<StorageType, number>> = { f32: 4, u32: 4, f16: 2, q8: 1, q4: 0.5 };
+
 /** Bytes of the quants (or of everything, where a format has no scales) of `count` elements. */
 export function valueBytes(type: StorageType, count: number): number {
-  switch (type) {
-    case 'f32':
-    case 'u32':
-      return count * 4;
-    case 'f16':
-      return count * 2;
-    case 'q8':
-      return count;
-    case 'q4':
-      return count / 2;
-  }
+  return count * VALUE_BYTES[type];
 }
 
 /** Bytes of a tensor of `count` elements, scales and padding included. */

@@ -62,8 +62,11 @@ export interface KernelSpec {
       readonly choices: readonly ShaderConstants[];
       readonly choose: (params: Params) => ShaderConstants;
     };
-    /** Bindings whose elements the shader declares as `storage_t`, so that a device may keep them as f16. */
-    readonly halves?: readonly string[];
+    /**
+     * Params that a model fixes: the shader declares them as `override`, one pipeline for each set of them, and its
+     * `Params` has the others, which change from step to step.
+     */
+    readonly overrides?: readonly string[];
   };
 }
 

@@ -19,8 +19,8 @@ export const attention: KernelSpec = {
   name: 'attention',
   bindings: [
     { name: 'q', access: 'read', type: 'f32' },
-    { name: 'k_pages', access: 'read', type: 'f32' },
-    { name: 'v_pages', access: 'read', type: 'f32' },
+    { name: 'k_pages', access: 'read', type: 'f32', formats: ['f16'] },
+    { name: 'v_pages', access: 'read', type: 'f32', formats: ['f16'] },
     { name: 'page_table', access: 'read', type: 'u32' },
     { name: 'sequences', access: 'read', type: 'u32' },
     { name: 'positions', access: 'read', type: 'u32' },
@@ -44,6 +44,6 @@ export const attention: KernelSpec = {
     workgroups: (params) => workgroups((params['W'] ?? 0) * attentionWorkgroups(params)),
     packed: ['page_table', 'sequences', 'positions', 'work'],
     constants: { choices: attentionChoices, choose: attentionConstants },
-    halves: ['k_pages', 'v_pages'],
+    overrides: ['H', 'KV', 'D', 'page_size'],
   },
 };

@@ -20,12 +20,17 @@ const HELD = (ROWS + HOLDERS - 1u) / HOLDERS;
 const MOST_ROWS = 16u;
 const NONE = 0xffffffffu;
 
+override H: u32;
+override KV: u32;
+override D: u32;
+override page_size: u32;
+
+// A head's channels, in fours; query heads of a key-value head.
+override width = D / 4u;
+override heads = H / KV;
+
 struct Params {
   W: u32,
-  H: u32,
-  KV: u32,
-  D: u32,
-  page_size: u32,
   max_pages: u32,
   block: u32,
   page_table_at: u32,
@@ -35,8 +40,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read> k_pages: array<vec4<storage_t>>;
-@group(0) @binding(2) var<storage, read> v_pages: array<vec4<storage_t>>;
+@group(0) @binding(1) var<storage, read> k_pages: array<vec4f>;
+@group(0) @binding(2) var<storage, read> v_pages: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> o: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;
 @group(0) @binding(5) var<storage, read> packed: array<u32>;
@@ -56,14 +61,6 @@ var<workgroup> fades: array<f32, ROWS>;
 var<workgroup> chunk_fades: array<vec2f, ROWS>;
 var<workgroup> inverses: array<f32, ROWS>;
 
-fn k_pages_at(i: u32) -> vec4f {
-  return vec4f(k_pages[i]);
-}
-
-fn v_pages_at(i: u32) -> vec4f {
-  return vec4f(v_pages[i]);
-}
-
 // Key c of position p in `tile`: lanes that read one c of neighbouring positions do not meet in a bank.
 fn key_at(p: u32, c: u32) -> u32 {
   return p * SLICE + (c ^ (p % SLICE));
@@ -75,8 +72,6 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let width = params.D / 4u;
-  let heads = params.H / params.KV;
   let spans = (width + CHANNELS - 1u) / CHANNELS;
   let row_tiles = (params.block * heads + MOST_ROWS - 1u) / MOST_ROWS;
   var index = group.y * groups.x + group.x;
@@ -84,9 +79,9 @@ fn main(
   index /= spans;
   let first_row = index % row_tiles * ROWS;
   index /= row_tiles;
-  let head = index % params.KV;
-  let work = params.work_at + index / params.KV * 4u;
-  if (index / params.KV >= params.W) {
+  let head = index % KV;
+  let work = params.work_at + index / KV * 4u;
+  if (index / KV >= params.W) {
     return;
   }
   let first = packed[work];
@@ -105,7 +100,7 @@ fn main(
   let is_split = only != NONE;
   let first_chunk = select(0u, only, is_split);
   let end_chunk = min(select(chunks, only + 1u, is_split), (end + CHUNK - 1u) / CHUNK);
-  let scale = 1.0 / sqrt(f32(params.D));
+  let scale = 1.0 / sqrt(f32(D));
 
   let scorer = lane / TILE;
   let scored = lane % TILE;
@@ -124,8 +119,8 @@ fn main(
     // The last four are whole: what lies behind the end counts nothing, but must be a number.
     for (var i = lane; i < (length + 3u) / 4u * 4u; i += LANES) {
       let at = start + min(i, length - 1u);
-      let place = packed[pages + at / params.page_size] * params.page_size + at % params.page_size;
-      places[i] = (place * params.KV + head) * width;
+      let place = packed[pages + at / page_size] * page_size + at % page_size;
+      places[i] = (place * KV + head) * width;
     }
     var top = LOWEST;
     var total = 0.0;
@@ -148,7 +143,7 @@ fn main(
             let row = first_row + i / SLICE;
             let c = i % SLICE;
             if (c < fours) {
-              let query = (first + row / heads) * params.H + head * heads + row % heads;
+              let query = (first + row / heads) * H + head * heads + row % heads;
               queries[i] = q[query * width + slice + c] * scale;
             }
           }
@@ -221,7 +216,7 @@ fn main(
 
     let shows = start < share_length;
     if (is_split) {
-      let step = (width + 1u) * params.H;
+      let step = (width + 1u) * H;
       if (share_row < rows && sharer == 0u && span == 0u && shows) {
         let row = first_row + share_row;
         let at = (entry + row / heads * chunks + chunk) * step + (head * heads + row % heads) * (width + 1u);
@@ -259,7 +254,7 @@ fn main(
       let held_row = j * HOLDERS + holder;
       let row = first_row + held_row;
       if (held_row < rows && channel < width) {
-        let at = ((first + row / heads) * params.H + head * heads + row % heads) * width + channel;
+        let at = ((first + row / heads) * H + head * heads + row % heads) * width + channel;
         var value = held[j];
         if (chunk > 0u) {
           let so_far = o[at];

@@ -28,6 +28,7 @@ export const attentionCombine: KernelSpec = {
   webgpu: {
     workgroups: ({ S = 0, H = 0, D = 0 }) => invocations((S * H * D) / 4),
     packed: ['positions', 'splits'],
+    overrides: ['H', 'D'],
     constants: { choices: [constants], choose: () => constants },
   },
 };

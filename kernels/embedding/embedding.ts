@@ -9,7 +9,7 @@ export const embedding: KernelSpec = {
   name: 'embedding',
   bindings: [
     { name: 'ids', access: 'read', type: 'u32' },
-    { name: 'table', access: 'read', type: 'f32' },
+    { name: 'table', access: 'read', type: 'f32', formats: ['f16', 'q8', 'q4'] },
     { name: 'y', access: 'write', type: 'f32' },
   ],
   params: [
@@ -18,5 +18,5 @@ export const embedding: KernelSpec = {
   ],
   items: ({ T = 0 }) => T,
   reference: embeddingReference,
-  webgpu: { workgroups: ({ T = 0, C = 0 }) => invocations(T * C), packed: ['ids'] },
+  webgpu: { workgroups: ({ T = 0, C = 0 }) => invocations(T * C), packed: ['ids'], overrides: ['C'] },
 };

@@ -1,11 +1,12 @@
 // One invocation an element.
+override C: u32;
+
 struct Params {
   T: u32,
-  C: u32,
   ids_at: u32,
 }
 
-@group(0) @binding(0) var<storage, read> table: array<f32>;
+@group(0) @binding(0) var<storage, read> table: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<storage, read> packed: array<u32>;
 @group(0) @binding(3) var<uniform> params: Params;
@@ -17,8 +18,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = (group.y * groups.x + group.x) * 64u + lane;
-  if (index >= params.T * params.C) {
+  if (index >= params.T * C) {
     return;
   }
-  y[index] = table[packed[params.ids_at + index / params.C] * params.C + index % params.C];
+  y[index] = table_one(packed[params.ids_at + index / C] * C + index % C);
 }

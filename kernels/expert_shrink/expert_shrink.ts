@@ -11,7 +11,7 @@ export const expertShrink: KernelSpec = {
   name: 'expert_shrink',
   bindings: [
     { name: 'x', access: 'read', type: 'f32' },
-    { name: 'a', access: 'read', type: 'f32' },
+    { name: 'a', access: 'read', type: 'f32', formats: ['f16'] },
     { name: 'slots', access: 'read', type: 'u32' },
     { name: 'h', access: 'write', type: 'f32' },
   ],
@@ -24,5 +24,8 @@ export const expertShrink: KernelSpec = {
   items: ({ T = 0 }) => T,
   scratch: () => GROUPED_SCRATCH_BYTES,
   reference: expertShrinkReference,
-  webgpu: { workgroups: ({ T = 0, K = 0, R = 0 }) => workgroups(T * K * Math.ceil(R / 4)), halves: ['a'] },
+  webgpu: {
+    workgroups: ({ T = 0, K = 0, R = 0 }) => workgroups(T * K * Math.ceil(R / 4)),
+    overrides: ['R', 'N'],
+  },
 };

@@ -14,9 +14,9 @@ export const linearExperts: KernelSpec = {
   name: 'linear_experts',
   bindings: [
     { name: 'x', access: 'read', type: 'f32' },
-    { name: 'w', access: 'read', type: 'f32' },
+    { name: 'w', access: 'read', type: 'f32', formats: ['f16', 'q8', 'q4'] },
     { name: 'h', access: 'read', type: 'f32' },
-    { name: 'b', access: 'read', type: 'f32' },
+    { name: 'b', access: 'read', type: 'f32', formats: ['f16'] },
     { name: 'slots', access: 'read', type: 'u32' },
     { name: 'weights', access: 'read', type: 'f32' },
     { name: 'scales', access: 'read', type: 'f32' },
@@ -36,6 +36,6 @@ export const linearExperts: KernelSpec = {
   webgpu: {
     workgroups: ({ T = 0, M = 0 }) => rowTileWorkgroups(T, M),
     constants: { choices: rowTileChoices, choose: ({ T = 0 }) => rowTile(T) },
-    halves: ['w', 'b'],
+    overrides: ['N', 'M', 'R'],
   },
 };

@@ -1,20 +1,22 @@
 // One workgroup TOKENS rows of x by ROWS rows of w; then a lane for each of their results adds its experts.
 #import lanes
 #import products
+#import experts
 const COUNT = TOKENS * ROWS;
+
+override N: u32;
+override M: u32;
+override R: u32;
 
 struct Params {
   T: u32,
-  N: u32,
-  M: u32,
   K: u32,
-  R: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> w: array<vec4<storage_t>>;
+@group(0) @binding(1) var<storage, read> w: array<vec4f>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
-@group(0) @binding(3) var<storage, read> b: array<storage_t>;
+@group(0) @binding(3) var<storage, read> b: array<vec4f>;
 @group(0) @binding(4) var<storage, read> slots: array<u32>;
 @group(0) @binding(5) var<storage, read> weights: array<f32>;
 @group(0) @binding(6) var<storage, read> scales: array<f32>;
@@ -31,11 +33,7 @@ fn with_experts(t: u32, m: u32, base: f32) -> f32 {
     if (slot == NONE) {
       continue;
     }
-    var dot = 0.0;
-    for (var r = 0u; r < params.R; r++) {
-      dot = fma(f32(b[(slot * params.M + m) * params.R + r]), h[place * params.R + r], dot);
-    }
-    sum = fma(weights[place] * scales[slot], dot, sum);
+    sum = fma(weights[place] * scales[slot], expand((slot * M + m) * R, place * R), sum);
   }
   return sum;
 }
@@ -47,32 +45,27 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let tile = group.y * groups.x + group.x;
-  let across = (params.M + ROWS - 1u) / ROWS;
+  let across = (M + ROWS - 1u) / ROWS;
   let t0 = tile / across * TOKENS;
   let m0 = tile % across * ROWS;
   if (t0 >= params.T) {
     return;
   }
-  let width = params.N / 4u;
+  let width = N / 4u / W_VECS;
   var sums: array<f32, COUNT>;
   for (var k = lane; k < width; k += LANES) {
-    var inputs: array<vec4f, TOKENS>;
-    for (var t = 0u; t < TOKENS; t++) {
-      inputs[t] = x[min(t0 + t, params.T - 1u) * width + k];
-    }
+    var rows: array<w_block, ROWS>;
     for (var m = 0u; m < ROWS; m++) {
-      let row = vec4f(w[min(m0 + m, params.M - 1u) * width + k]);
-      for (var t = 0u; t < TOKENS; t++) {
-        sums[m * TOKENS + t] = add_product(row, inputs[t], sums[m * TOKENS + t]);
-      }
+      rows[m] = w_block_at(min(m0 + m, M - 1u) * width + k);
     }
+    add_rows(t0, k, &rows, &sums);
   }
   sum_over_lanes(lane, &sums);
   for (var i = lane; i < COUNT; i += LANES) {
     let t = t0 + i % TOKENS;
     let m = m0 + i / TOKENS;
-    if (t < params.T && m < params.M) {
-      y[t * params.M + m] = with_experts(t, m, y[t * params.M + m] + totals[i]);
+    if (t < params.T && m < M) {
+      y[t * M + m] = with_experts(t, m, y[t * M + m] + totals[i]);
     }
   }
 }

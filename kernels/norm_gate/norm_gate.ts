@@ -35,6 +35,6 @@ export const normGate: KernelSpec = {
   webgpu: {
     workgroups: ({ T = 0 }) => workgroups(T),
     packed: ['route_of_token', 'route_slots', 'route_segments', 'route_priors', 'route_top_k'],
-    halves: ['router'],
+    overrides: ['C'],
   },
 };

@@ -3,9 +3,10 @@
 const COUNT = 8u;
 const MAX_EXPERTS = 256u;
 
+override C: u32;
+
 struct Params {
   T: u32,
-  C: u32,
   K: u32,
   max_experts: u32,
   epsilon: f32,
@@ -18,7 +19,7 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> norm: array<f32>;
-@group(0) @binding(2) var<storage, read> router: array<storage_t>;
+@group(0) @binding(2) var<storage, read> router: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<storage, read_write> slots: array<u32>;
 @group(0) @binding(5) var<storage, read_write> weights: array<f32>;
@@ -67,14 +68,14 @@ fn main(
   if (t >= params.T) {
     return;
   }
-  let start = t * params.C;
+  let start = t * C;
   var sums: array<f32, COUNT>;
-  for (var i = lane; i < params.C; i += LANES) {
+  for (var i = lane; i < C; i += LANES) {
     sums[0] = fma(x[start + i], x[start + i], sums[0]);
   }
   sum_over_lanes(lane, &sums);
-  let inverse = 1.0 / sqrt(totals[0] / f32(params.C) + params.epsilon);
-  for (var i = lane; i < params.C; i += LANES) {
+  let inverse = 1.0 / sqrt(totals[0] / f32(C) + params.epsilon);
+  for (var i = lane; i < C; i += LANES) {
     y[start + i] = x[start + i] * inverse * norm[i];
   }
 
@@ -85,11 +86,11 @@ fn main(
     for (var e = 0u; e < COUNT; e++) {
       sums[e] = 0.0;
     }
-    for (var i = lane; i < params.C; i += LANES) {
+    for (var i = lane; i < C; i += LANES) {
       let value = x[start + i] * inverse * norm[i];
       for (var e = 0u; e < COUNT; e++) {
         let slot = packed[params.route_slots_at + list + min(begin + e, entries - 1u)];
-        sums[e] = fma(f32(router[slot * params.C + i]), value, sums[e]);
+        sums[e] = fma(router[slot * C + i], value, sums[e]);
       }
     }
     sum_over_lanes(lane, &sums);

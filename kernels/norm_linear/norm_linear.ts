@@ -13,7 +13,7 @@ export const normLinear: KernelSpec = {
   bindings: [
     { name: 'x', access: 'read', type: 'f32' },
     { name: 'norm', access: 'read', type: 'f32' },
-    { name: 'w', access: 'read', type: 'f32' },
+    { name: 'w', access: 'read', type: 'f32', formats: ['f16', 'q8', 'q4'] },
     { name: 'y', access: 'write', type: 'f32' },
   ],
   params: [
@@ -30,6 +30,6 @@ export const normLinear: KernelSpec = {
   webgpu: {
     workgroups: ({ T = 0, M = 0 }) => rowTileWorkgroups(T, M),
     constants: { choices: rowTileChoices, choose: ({ T = 0 }) => rowTile(T) },
-    halves: ['w'],
+    overrides: ['N', 'M'],
   },
 };

@@ -2,21 +2,23 @@
 // the experts to both and joins them.
 #import lanes
 #import products
+#import experts
 const COUNT = TOKENS * ROWS;
 const COLUMNS = ROWS / 2u;
 
+override N: u32;
+override M: u32;
+override R: u32;
+
 struct Params {
   T: u32,
-  N: u32,
-  M: u32,
   K: u32,
-  R: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> w: array<vec4<storage_t>>;
+@group(0) @binding(1) var<storage, read> w: array<vec4f>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
-@group(0) @binding(3) var<storage, read> b: array<storage_t>;
+@group(0) @binding(3) var<storage, read> b: array<vec4f>;
 @group(0) @binding(4) var<storage, read> slots: array<u32>;
 @group(0) @binding(5) var<storage, read> weights: array<f32>;
 @group(0) @binding(6) var<storage, read> scales: array<f32>;
@@ -33,13 +35,8 @@ fn with_experts(t: u32, half: u32, m: u32, base: f32) -> f32 {
     if (slot == NONE) {
       continue;
     }
-    let row = ((slot * 2u + half) * params.M + m) * params.R;
-    let hidden = (place * 2u + half) * params.R;
-    var dot = 0.0;
-    for (var r = 0u; r < params.R; r++) {
-      dot = fma(f32(b[row + r]), h[hidden + r], dot);
-    }
-    sum = fma(weights[place] * scales[slot], dot, sum);
+    let row = (slot * 2u + half) * M + m;
+    sum = fma(weights[place] * scales[slot], expand(row * R, (place * 2u + half) * R), sum);
   }
   return sum;
 }
@@ -51,35 +48,30 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let tile = group.y * groups.x + group.x;
-  let across = (params.M + COLUMNS - 1u) / COLUMNS;
+  let across = (M + COLUMNS - 1u) / COLUMNS;
   let t0 = tile / across * TOKENS;
   let m0 = tile % across * COLUMNS;
   if (t0 >= params.T) {
     return;
   }
-  let width = params.N / 4u;
+  let width = N / 4u / W_VECS;
   var sums: array<f32, COUNT>;
   for (var k = lane; k < width; k += LANES) {
-    var inputs: array<vec4f, TOKENS>;
-    for (var t = 0u; t < TOKENS; t++) {
-      inputs[t] = x[min(t0 + t, params.T - 1u) * width + k];
-    }
+    var rows: array<w_block, ROWS>;
     for (var m = 0u; m < ROWS; m++) {
-      let column = min(m0 + m % COLUMNS, params.M - 1u);
-      let row = vec4f(w[(m / COLUMNS * params.M + column) * width + k]);
-      for (var t = 0u; t < TOKENS; t++) {
-        sums[m * TOKENS + t] = add_product(row, inputs[t], sums[m * TOKENS + t]);
-      }
+      let column = min(m0 + m % COLUMNS, M - 1u);
+      rows[m] = w_block_at((m / COLUMNS * M + column) * width + k);
     }
+    add_rows(t0, k, &rows, &sums);
   }
   sum_over_lanes(lane, &sums);
   for (var i = lane; i < TOKENS * COLUMNS; i += LANES) {
     let t = t0 + i % TOKENS;
     let m = m0 + i / TOKENS;
-    if (t < params.T && m < params.M) {
+    if (t < params.T && m < M) {
       let gate = with_experts(t, 0u, m, totals[i]);
       let up = with_experts(t, 1u, m, totals[TOKENS * COLUMNS + i]);
-      y[t * params.M + m] = gate / (1.0 + exp(-gate)) * up;
+      y[t * M + m] = gate / (1.0 + exp(-gate)) * up;
     }
   }
 }

@@ -4,7 +4,8 @@
  * opaque, one submission carries many dispatches, and memory comes in *banks*, since a WebAssembly memory ends at 4 GiB
  * and a GPU binding earlier. A dispatch may bind tensors of several banks: the device moves the small ones.
  */
-import type { KernelSpec, ElementType } from '../../kernels/kernel.ts';
+import type { StorageType } from '../../kernels/formats.ts';
+import type { KernelSpec } from '../../kernels/kernel.ts';
 
 export { NONE } from '../../kernels/kernel.ts';
 
@@ -19,7 +20,7 @@ export interface Tensor {
   readonly buffer: DeviceBuffer;
   readonly byteOffset: number;
   readonly shape: readonly number[];
-  readonly type: ElementType;
+  readonly type: StorageType;
 }
 
 export interface Dispatch {

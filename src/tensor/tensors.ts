@@ -1,5 +1,5 @@
 /** Making tensors: one by one, or many in one buffer (an arena) so that one dispatch can sweep over all of them. */
-import type { ElementType } from '../../kernels/kernel.ts';
+import { tensorBytes, type StorageType } from '../../kernels/formats.ts';
 import type { Device, DeviceBuffer, Tensor } from './device.ts';
 
 /** Offsets in an arena keep every device's alignment (256 bytes). */
@@ -13,9 +13,10 @@ export function createTensor(
   device: Device,
   label: string,
   shape: readonly number[],
-  type: ElementType = 'f32',
+  type: StorageType = 'f32',
 ): Tensor {
-  return { buffer: device.allocate(Math.max(16, elements(shape) * 4), label), byteOffset: 0, shape, type };
+  const byteLength = Math.max(16, tensorBytes(type, elements(shape)));
+  return { buffer: device.allocate(byteLength, label), byteOffset: 0, shape, type };
 }
 
 export async function writeTensor(

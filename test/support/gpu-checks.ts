@@ -10,12 +10,14 @@ import type { KernelSpec } from '../../kernels/kernel.ts';
 import { createNodeWebgpuDevice } from '../../src/tensor/webgpu/node.ts';
 import { checkKernel } from './check-kernel.ts';
 import { checkExpertLayer } from './expert-layer.ts';
-import { checkModel, checkRowsAlone } from './gpu-model.ts';
+import { checkModel, checkParts, checkRowsAlone } from './gpu-model.ts';
 import { checkBaseTraining, checkExpertTraining } from './gpu-training.ts';
 import { webgpuDeviceChecks } from './webgpu-device-checks.ts';
 
 const options = { backend: 'vulkan', allowFallbackAdapter: true, memoryBytes: 2 ** 26 } as const;
 const device = await createNodeWebgpuDevice(options);
+/** Less than an embedding, a joint weight and a layer's experts of the tiny model. */
+const inParts = await createNodeWebgpuDevice({ ...options, bindingBytes: 24 << 10 });
 const withoutSubgroups = await createNodeWebgpuDevice({ ...options, subgroups: false });
 
 async function report(check: string, run: () => Promise<void>): Promise<void> {
@@ -51,8 +53,10 @@ for (const spec of specs) {
 await report('expert layer', () => checkExpertLayer(device));
 await report('model', () => checkModel(device));
 await report('rows alone', () => checkRowsAlone(device));
+await report('in parts', () => checkParts(device, inParts));
 await report('training the base', () => checkBaseTraining(device));
 await report('training experts', () => checkExpertTraining(device));
 for (const [title, check] of webgpuDeviceChecks) await report(`device: ${title}`, () => check(device));
 await device.dispose();
 await withoutSubgroups.dispose();
+await inParts.dispose();

@@ -30,6 +30,12 @@ export async function checkRowsAlone(device: Device): Promise<void> {
   for (const [position, row] of alone!.entries()) assert.deepEqual(row, together![position]);
 }
 
+/** Weights and experts that are bound in parts, since the GPU binds so little at once, give the same bits. */
+export async function checkParts(whole: Device, inParts: Device): Promise<void> {
+  const small = { layers: 1, length: 10, maxPositions: 128 };
+  assert.deepEqual(await logits(inParts, small), await logits(whole, small));
+}
+
 async function logits(
   device: Device,
   {
@@ -37,9 +43,10 @@ async function logits(
     chunk = 9,
     layers = 2,
     length = 20,
-  }: { sequences?: number; chunk?: number; layers?: number; length?: number } = {},
+    maxPositions = 512,
+  }: Partial<Record<'sequences' | 'chunk' | 'layers' | 'length' | 'maxPositions', number>> = {},
 ): Promise<Float32Array[][]> {
-  const tiny = await tinyModel({ layers });
+  const tiny = await tinyModel({ layers, maxPositions });
   const options = {
     maxBatchTokens: 40,
     pageSize: 8,

@@ -11,6 +11,7 @@ export interface NodeWebgpuOptions {
   readonly allowFallbackAdapter?: boolean;
   readonly memoryBytes?: number;
   readonly subgroups?: boolean;
+  readonly bindingBytes?: number;
 }
 
 /** Throws `InternalError('no_gpu')` where there is none. */

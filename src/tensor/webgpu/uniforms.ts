@@ -7,7 +7,7 @@ export const ALIGNMENT = 256;
 export class Uniforms {
   readonly buffer: GPUBuffer;
   readonly #queue: GPUQueue;
-  readonly #view: DataView<ArrayBuffer>;
+  readonly #words: Uint32Array<ArrayBuffer>;
   /** What the GPU has: a step with the params of the last one sends nothing. */
   readonly #sent: Uint32Array;
 
@@ -17,29 +17,35 @@ export class Uniforms {
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
     this.buffer = device.createBuffer({ size, usage, label: 'params' });
     this.#queue = device.queue;
-    this.#view = new DataView(new ArrayBuffer(size));
+    this.#words = new Uint32Array(size / 4);
     this.#sent = new Uint32Array(size / 4);
   }
 
-  /** The params of a dispatch, then the places of its packed bindings in words, in slot `slot`. */
-  set(slot: number, { kernel, params }: Dispatch, places: readonly number[]): void {
-    let at = slot * ALIGNMENT;
-    for (const { name, type } of kernel.params) {
-      if (type === 'u32') this.#view.setUint32(at, params[name]!, true);
-      else this.#view.setFloat32(at, params[name]!, true);
-      at += 4;
-    }
-    for (const place of places) {
-      this.#view.setUint32(at, place, true);
-      at += 4;
-    }
+  /** What paramWordsOf gave for a dispatch, into slot `slot`. */
+  set(slot: number, words: Uint32Array): void {
+    this.#words.set(words, slot * (ALIGNMENT / 4));
   }
 
   /** Before the submission that reads them, and after every one that reads what they replace: the queue keeps order. */
   send(slots: number): void {
-    const words = new Uint32Array(this.#view.buffer, 0, (slots * ALIGNMENT) / 4);
-    if (words.every((word, i) => word === this.#sent[i])) return;
-    this.#queue.writeBuffer(this.buffer, 0, this.#view.buffer, 0, slots * ALIGNMENT);
-    this.#sent.set(words);
+    const count = slots * (ALIGNMENT / 4);
+    let same = true;
+    for (let i = 0; same && i < count; i++) same = this.#words[i] === this.#sent[i];
+    if (same) return;
+    this.#queue.writeBuffer(this.buffer, 0, this.#words.buffer, 0, count * 4);
+    this.#sent.set(this.#words.subarray(0, count));
   }
+}
+
+/** A dispatch's params that are not override constants, then the places of its packed bindings in words. */
+export function paramWordsOf({ kernel, params }: Dispatch, places: readonly number[]): Uint32Array {
+  const fixed = kernel.webgpu?.overrides ?? [];
+  const own = kernel.params.filter(({ name }) => !fixed.includes(name));
+  const view = new DataView(new ArrayBuffer((own.length + places.length) * 4));
+  for (const [i, { name, type }] of own.entries()) {
+    if (type === 'u32') view.setUint32(i * 4, params[name]!, true);
+    else view.setFloat32(i * 4, params[name]!, true);
+  }
+  for (const [i, place] of places.entries()) view.setUint32((own.length + i) * 4, place, true);
+  return new Uint32Array(view.buffer);
 }

@@ -5,14 +5,13 @@
  * Every call joins one queue in the order of the calls, since compiling a shader takes time and a later write must not
  * overtake the submission that waits for it.
  */
-import type { KernelSpec } from '../../../kernels/kernel.ts';
 import { InternalError } from '../../base/errors.ts';
 import { invariant } from '../../base/invariant.ts';
 import type { Device, DeviceBuffer, DeviceMemory, Dispatch } from '../device.ts';
 import { validateDispatch } from '../validate-dispatch.ts';
 import { BindGroups } from './bind-groups.ts';
-import { encodeDispatches, type Encoding } from './encode.ts';
-import { Pipelines, type Compiled } from './pipelines.ts';
+import { encodeDispatches, prepareDispatch, type Encoding, type Prepared } from './encode.ts';
+import { Pipelines } from './pipelines.ts';
 import type { LoadShader } from './shader-source.ts';
 import { ALIGNMENT, Uniforms } from './uniforms.ts';
 
@@ -25,6 +24,8 @@ export interface WebgpuDeviceOptions {
   readonly memoryBytes?: number;
   /** Shaders that add over subgroups. Default: where the GPU can. */
   readonly subgroups?: boolean;
+  /** Most bytes of one binding, a multiple of 256: larger tensors are bound in parts. Default: what the GPU allows. */
+  readonly bindingBytes?: number;
 }
 
 /** Results that are read step after step pass through a buffer that is kept up to this size. */
@@ -59,21 +60,28 @@ export class WebgpuDevice implements Device {
   readonly #memoryBytes: number;
   readonly #buffers = new Map<DeviceBuffer, GPUBuffer>();
   #tail: Promise<unknown> = Promise.resolve();
+  readonly #prepared = new WeakMap<Dispatch, { readonly epoch: number; readonly what: Prepared }>();
+  /** Counts what was freed: a dispatch that was prepared before may hold a buffer that is gone. */
+  #epoch = 0;
   #allocatedBytes = 0;
   #peakBytes = 0;
   #closed = false;
   #lost: string | null = null;
   #landing: GPUBuffer | null = null;
 
-  constructor(device: GPUDevice, name: string, { loadShader, memoryBytes = 2 ** 36 }: WebgpuDeviceOptions) {
+  constructor(device: GPUDevice, name: string, options: WebgpuDeviceOptions) {
+    const { loadShader, memoryBytes = 2 ** 36 } = options;
     this.#device = device;
     this.description = `WebGPU, ${name}`;
     const subgroups = device.features.has('subgroups');
-    this.#pipelines = new Pipelines(device, loadShader, { subgroups, storage: 'f32' });
+    const limit = Math.min(device.limits.maxStorageBufferBindingSize, options.bindingBytes ?? Infinity);
+    const partBytes = Math.floor(limit / ALIGNMENT) * ALIGNMENT;
+    this.#pipelines = new Pipelines(device, loadShader, { subgroups, partBytes });
     this.#encoding = {
       device,
       groups: new BindGroups(device),
       uniforms: new Uniforms(device, MAX_DISPATCHES),
+      partBytes,
     };
     this.#memoryBytes = memoryBytes;
     void this.#watch();
@@ -83,9 +91,7 @@ export class WebgpuDevice implements Device {
   allocate(byteLength: number, label: string): DeviceBuffer {
     this.#checkOpen();
     const size = Math.max(16, Math.ceil(byteLength / 16) * 16);
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    const largest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-    if (size > largest || this.#allocatedBytes + size > this.#memoryBytes) {
+    if (size > this.#device.limits.maxBufferSize || this.#allocatedBytes + size > this.#memoryBytes) {
       throw new InternalError('out_of_memory', `${byteLength} bytes for ${label} do not fit the GPU`);
     }
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
@@ -101,6 +107,7 @@ export class WebgpuDevice implements Device {
     const gpuBuffer = this.#own(buffer);
     this.#buffers.delete(buffer);
     this.#allocatedBytes -= gpuBuffer.size;
+    this.#epoch++;
     void this.#destroyLater(gpuBuffer);
   }
 
@@ -133,21 +140,23 @@ export class WebgpuDevice implements Device {
     });
   }
 
+  /**
+   * A dispatch that was submitted before, the very object, is not looked at again: it must not have changed.
+   */
   async submit(dispatches: readonly Dispatch[]): Promise<void> {
     // As they are now: a caller may free a buffer before its turn comes, and it is destroyed after that.
-    const buffers = new Map<DeviceBuffer, GPUBuffer>();
-    for (const dispatch of dispatches) {
-      validateDispatch(dispatch, ALIGNMENT);
-      for (const { buffer } of Object.values(dispatch.bindings)) buffers.set(buffer, this.#own(buffer));
-    }
+    const fresh = new Set(
+      dispatches.filter((dispatch) => this.#prepared.get(dispatch)?.epoch !== this.#epoch),
+    );
+    const all = Promise.all([...fresh].map((dispatch) => this.#prepare(dispatch)));
+    // It is awaited when its turn comes, which may be after it has failed.
+    all.catch(() => {});
     const done = await this.#enqueue(async () => {
-      const compiled = await Promise.all(
-        dispatches.map(({ kernel, params }) => this.#pipelines.get(kernel, params)),
-      );
+      await all;
+      const ready = dispatches.map((dispatch) => this.#prepared.get(dispatch)!.what);
       const runs: Promise<void>[] = [];
-      for (let from = 0; from < dispatches.length; from += MAX_DISPATCHES) {
-        const to = from + MAX_DISPATCHES;
-        runs.push(this.#run(dispatches.slice(from, to), compiled.slice(from, to), buffers));
+      for (let from = 0; from < ready.length; from += MAX_DISPATCHES) {
+        runs.push(this.#run(ready.slice(from, from + MAX_DISPATCHES)));
       }
       // Only the sending is the queue's business: a read that follows need not wait for two answers in a row.
       return { runs: Promise.all(runs) };
@@ -155,9 +164,9 @@ export class WebgpuDevice implements Device {
     await done.runs;
   }
 
-  /** Compiles a kernel with all its constants ahead of its first use; rejects with the place of a mistake. */
-  async compile(kernel: KernelSpec): Promise<void> {
-    await this.#pipelines.all(kernel);
+  /** Compiles a kernel for dispatches like this one, with all its constants; rejects with the place of a mistake. */
+  async compile(dispatch: Dispatch): Promise<void> {
+    await this.#pipelines.all(dispatch);
   }
 
   memory(): DeviceMemory {
@@ -176,17 +185,23 @@ export class WebgpuDevice implements Device {
     this.#lost = `${reason}: ${message}`;
   }
 
+  async #prepare(dispatch: Dispatch): Promise<void> {
+    validateDispatch(dispatch, ALIGNMENT);
+    const epoch = this.#epoch;
+    const buffers = new Map<DeviceBuffer, GPUBuffer>();
+    for (const { buffer } of Object.values(dispatch.bindings)) buffers.set(buffer, this.#own(buffer));
+    const compiled = await this.#pipelines.get(dispatch);
+    const what = prepareDispatch(this.#encoding, dispatch, compiled, (buffer) => buffers.get(buffer)!);
+    this.#prepared.set(dispatch, { epoch, what });
+  }
+
   /** Sends at once; resolves when the GPU has done it. */
-  async #run(
-    dispatches: readonly Dispatch[],
-    compiled: readonly Compiled[],
-    buffers: ReadonlyMap<DeviceBuffer, GPUBuffer>,
-  ): Promise<void> {
+  async #run(prepared: readonly Prepared[]): Promise<void> {
     const device = this.#device;
     device.pushErrorScope('out-of-memory');
     device.pushErrorScope('validation');
     const temporary: GPUBuffer[] = [];
-    device.queue.submit([encodeDispatches(this.#encoding, dispatches, compiled, buffers, temporary)]);
+    device.queue.submit([encodeDispatches(this.#encoding, prepared, temporary)]);
     const scopes = [device.popErrorScope(), device.popErrorScope()];
     const finished = device.queue.onSubmittedWorkDone();
     for (const buffer of temporary) buffer.destroy();
