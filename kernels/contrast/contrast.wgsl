@@ -1,4 +1,5 @@
 // One workgroup an anchor.
+#import reduce
 struct Params {
   M: u32,
   J: u32,
@@ -16,39 +17,6 @@ struct Params {
 
 const NONE = 0xffffffffu;
 const LOWEST = -3.4028234e38;
-
-const LANES = 64u;
-var<workgroup> sums: array<f32, LANES>;
-
-// The sum over all lanes, in an order that depends on nothing but the lane. All lanes must call it.
-fn sum_over_lanes(lane: u32, value: f32) -> f32 {
-  sums[lane] = value;
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) {
-      sums[lane] += sums[lane + half];
-    }
-  }
-  workgroupBarrier();
-  let total = sums[0];
-  workgroupBarrier();
-  return total;
-}
-
-// The largest value of all lanes, likewise.
-fn max_over_lanes(lane: u32, value: f32) -> f32 {
-  sums[lane] = value;
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) {
-      sums[lane] = max(sums[lane], sums[lane + half]);
-    }
-  }
-  workgroupBarrier();
-  let largest = sums[0];
-  workgroupBarrier();
-  return largest;
-}
 
 fn is_key(m: u32, j: u32) -> bool {
   return key_owner[j] != NONE && !(params.exclude_self != 0u && j == m);
@@ -77,9 +45,9 @@ fn main(
       largest = max(largest, scores[start + j]);
     }
   }
-  keys = sum_over_lanes(lane, keys);
-  positives = sum_over_lanes(lane, positives);
-  largest = max_over_lanes(lane, largest);
+  keys = sum_of_lanes(lane, keys);
+  positives = sum_of_lanes(lane, positives);
+  largest = max_of_lanes(lane, largest);
   let counts = positives > 0.0 && positives < keys;
 
   var total = 0.0;
@@ -91,8 +59,8 @@ fn main(
       pull += select(0.0, s, key_owner[j] == owner);
     }
   }
-  total = sum_over_lanes(lane, total);
-  pull = sum_over_lanes(lane, pull);
+  total = sum_of_lanes(lane, total);
+  pull = sum_of_lanes(lane, pull);
   if (lane == 0u) {
     loss[m] = 0.0;
     if (counts) {

@@ -1,4 +1,5 @@
 // One workgroup a token.
+#import reduce
 struct Params {
   T: u32,
   V: u32,
@@ -11,39 +12,6 @@ struct Params {
 @group(0) @binding(4) var<uniform> params: Params;
 
 const NONE = 0xffffffffu;
-
-const LANES = 64u;
-var<workgroup> sums: array<f32, LANES>;
-
-// The sum over all lanes, in an order that depends on nothing but the lane. All lanes must call it.
-fn sum_over_lanes(lane: u32, value: f32) -> f32 {
-  sums[lane] = value;
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) {
-      sums[lane] += sums[lane + half];
-    }
-  }
-  workgroupBarrier();
-  let total = sums[0];
-  workgroupBarrier();
-  return total;
-}
-
-// The largest value of all lanes, likewise.
-fn max_over_lanes(lane: u32, value: f32) -> f32 {
-  sums[lane] = value;
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) {
-      sums[lane] = max(sums[lane], sums[lane + half]);
-    }
-  }
-  workgroupBarrier();
-  let largest = sums[0];
-  workgroupBarrier();
-  return largest;
-}
 
 @compute @workgroup_size(64)
 fn main(
@@ -73,12 +41,12 @@ fn main(
   for (var i = lane; i < params.V; i += LANES) {
     largest = max(largest, logits[start + i]);
   }
-  largest = max_over_lanes(lane, largest);
+  largest = max_of_lanes(lane, largest);
   var sum = 0.0;
   for (var i = lane; i < params.V; i += LANES) {
     sum += exp(logits[start + i] - largest);
   }
-  sum = sum_over_lanes(lane, sum);
+  sum = sum_of_lanes(lane, sum);
   if (lane == 0u) {
     loss[t] = token_weight * (log(sum) + largest - target_logit);
   }

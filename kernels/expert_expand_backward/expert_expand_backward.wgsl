@@ -1,4 +1,5 @@
 // One workgroup a place (token, chosen expert); a lane sums one or more ranks.
+#import reduce
 struct Params {
   T: u32,
   K: u32,
@@ -17,24 +18,6 @@ struct Params {
 @group(0) @binding(8) var<uniform> params: Params;
 
 const NONE = 0xffffffffu;
-
-const LANES = 64u;
-var<workgroup> sums: array<f32, LANES>;
-
-// The sum over all lanes, in an order that depends on nothing but the lane. All lanes must call it.
-fn sum_over_lanes(lane: u32, value: f32) -> f32 {
-  sums[lane] = value;
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) {
-      sums[lane] += sums[lane + half];
-    }
-  }
-  workgroupBarrier();
-  let total = sums[0];
-  workgroupBarrier();
-  return total;
-}
 
 @compute @workgroup_size(64)
 fn main(
@@ -60,7 +43,7 @@ fn main(
     dh[place * params.R + r] = weights[place] * u;
     dweight += h[place * params.R + r] * u;
   }
-  dweight = sum_over_lanes(lane, dweight);
+  dweight = sum_of_lanes(lane, dweight);
   if (lane == 0u) {
     dweights[place] += dweight;
   }

@@ -1,4 +1,6 @@
 // One workgroup a token: its lanes share the dot products, then one lane chooses.
+#import routes
+#import segments
 struct Params {
   T: u32,
   C: u32,
@@ -20,32 +22,16 @@ struct Params {
 @group(0) @binding(6) var<storage, read> packed: array<u32>;
 @group(0) @binding(7) var<uniform> params: Params;
 
-const NONE = 0xffffffffu;
-
-// Number of experts in a route's list, which ends at the first NONE.
-fn route_entries(route: u32) -> u32 {
-  var entries = 0u;
-  while (entries < params.max_experts && packed[params.route_slots_at + route * params.max_experts + entries] != NONE) {
-    entries++;
-  }
-  return entries;
+fn route_slot(i: u32) -> u32 {
+  return packed[params.route_slots_at + i];
 }
 
-// log Σ exp(logit) over the entries of one shard, for the token whose logits begin at `row`.
-fn segment_log_sum_exp(row: u32, list: u32, entries: u32, segment: u32) -> f32 {
-  var largest = -3.4028234e38;
-  for (var e = 0u; e < entries; e++) {
-    if (packed[params.route_segments_at + list + e] == segment) {
-      largest = max(largest, logits[row + e]);
-    }
-  }
-  var sum = 0.0;
-  for (var e = 0u; e < entries; e++) {
-    if (packed[params.route_segments_at + list + e] == segment) {
-      sum += exp(logits[row + e] - largest);
-    }
-  }
-  return largest + log(sum);
+fn route_segment(i: u32) -> u32 {
+  return packed[params.route_segments_at + i];
+}
+
+fn logit(i: u32) -> f32 {
+  return logits[i];
 }
 
 @compute @workgroup_size(64)
@@ -65,7 +51,7 @@ fn main(
   for (var e = lane; e < params.max_experts; e += 64u) {
     var logit = 0.0;
     if (e < entries) {
-      let slot = packed[params.route_slots_at + list + e];
+      let slot = route_slot(list + e);
       for (var i = 0u; i < params.C; i++) {
         logit += router[slot * params.C + i] * x[t * params.C + i];
       }
@@ -87,7 +73,7 @@ fn choose(t: u32, route: u32, entries: u32) {
     var best = NONE;
     var best_score = 0.0;
     for (var e = 0u; e < entries && k < count; e++) {
-      let segment = packed[params.route_segments_at + list + e];
+      let segment = route_segment(list + e);
       let score = logits[row + e] - segment_log_sum_exp(row, list, entries, segment)
         + bitcast<f32>(packed[params.route_priors_at + list + e]);
       if (!is_chosen(t, k, e) && (best == NONE || score > best_score)) {
@@ -98,7 +84,7 @@ fn choose(t: u32, route: u32, entries: u32) {
     chosen[t * params.K + k] = best;
     slots[t * params.K + k] = NONE;
     if (best != NONE) {
-      slots[t * params.K + k] = packed[params.route_slots_at + list + best];
+      slots[t * params.K + k] = route_slot(list + best);
     }
     weights[t * params.K + k] = best_score;
   }

@@ -1,4 +1,6 @@
 // One invocation an element of dlogits.
+#import routes
+#import segments
 struct Params {
   T: u32,
   K: u32,
@@ -15,32 +17,16 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> dlogits: array<f32>;
 @group(0) @binding(8) var<uniform> params: Params;
 
-const NONE = 0xffffffffu;
-
-// Number of experts in a route's list, which ends at the first NONE.
-fn route_entries(route: u32) -> u32 {
-  var entries = 0u;
-  while (entries < params.max_experts && route_slots[route * params.max_experts + entries] != NONE) {
-    entries++;
-  }
-  return entries;
+fn route_slot(i: u32) -> u32 {
+  return route_slots[i];
 }
 
-// log Σ exp(logit) over the entries of one shard, for the token whose logits begin at `row`.
-fn segment_log_sum_exp(row: u32, list: u32, entries: u32, segment: u32) -> f32 {
-  var largest = -3.4028234e38;
-  for (var e = 0u; e < entries; e++) {
-    if (route_segments[list + e] == segment) {
-      largest = max(largest, logits[row + e]);
-    }
-  }
-  var sum = 0.0;
-  for (var e = 0u; e < entries; e++) {
-    if (route_segments[list + e] == segment) {
-      sum += exp(logits[row + e] - largest);
-    }
-  }
-  return largest + log(sum);
+fn route_segment(i: u32) -> u32 {
+  return route_segments[i];
+}
+
+fn logit(i: u32) -> f32 {
+  return logits[i];
 }
 
 @compute @workgroup_size(64)

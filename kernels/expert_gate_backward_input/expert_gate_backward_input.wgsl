@@ -1,4 +1,5 @@
 // One invocation an element of dx, summed over the route in order.
+#import routes
 struct Params {
   T: u32,
   C: u32,
@@ -12,15 +13,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
 
-const NONE = 0xffffffffu;
-
-// Number of experts in a route's list, which ends at the first NONE.
-fn route_entries(route: u32) -> u32 {
-  var entries = 0u;
-  while (entries < params.max_experts && route_slots[route * params.max_experts + entries] != NONE) {
-    entries++;
-  }
-  return entries;
+fn route_slot(i: u32) -> u32 {
+  return route_slots[i];
 }
 
 @compute @workgroup_size(64)

@@ -1,4 +1,6 @@
 // One invocation an element of dlogits.
+#import routes
+#import segments
 struct Params {
   T: u32,
   max_experts: u32,
@@ -15,15 +17,16 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> dlogits: array<f32>;
 @group(0) @binding(7) var<uniform> params: Params;
 
-const NONE = 0xffffffffu;
+fn route_slot(i: u32) -> u32 {
+  return route_slots[i];
+}
 
-// Number of experts in a route's list, which ends at the first NONE.
-fn route_entries(route: u32) -> u32 {
-  var entries = 0u;
-  while (entries < params.max_experts && route_slots[route * params.max_experts + entries] != NONE) {
-    entries++;
-  }
-  return entries;
+fn route_segment(i: u32) -> u32 {
+  return route_segments[i];
+}
+
+fn logit(i: u32) -> f32 {
+  return logits[i];
 }
 
 @compute @workgroup_size(64)
@@ -46,12 +49,7 @@ fn main(
   let list = route * params.max_experts;
   let row = t * params.max_experts;
   let segment = route_segments[list + entry];
-  var largest = -3.4028234e38;
-  for (var e = 0u; e < entries; e++) {
-    if (route_segments[list + e] == segment) {
-      largest = max(largest, logits[row + e]);
-    }
-  }
+  let largest = segment_max(row, list, entries, segment);
   var experts = 0.0;
   var total = 0.0;
   var chosen = 0.0;

@@ -1,4 +1,7 @@
 // One workgroup an expert slot: its lanes share the tokens.
+#import reduce
+#import routes
+#import segments
 struct Params {
   T: u32,
   K: u32,
@@ -15,50 +18,16 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> stats: array<f32>;
 @group(0) @binding(7) var<uniform> params: Params;
 
-const NONE = 0xffffffffu;
-
-const LANES = 64u;
-var<workgroup> sums: array<f32, LANES>;
-
-// The sum over all lanes, in an order that depends on nothing but the lane. All lanes must call it.
-fn sum_over_lanes(lane: u32, value: f32) -> f32 {
-  sums[lane] = value;
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) {
-      sums[lane] += sums[lane + half];
-    }
-  }
-  workgroupBarrier();
-  let total = sums[0];
-  workgroupBarrier();
-  return total;
+fn route_slot(i: u32) -> u32 {
+  return route_slots[i];
 }
 
-// Number of experts in a route's list, which ends at the first NONE.
-fn route_entries(route: u32) -> u32 {
-  var entries = 0u;
-  while (entries < params.max_experts && route_slots[route * params.max_experts + entries] != NONE) {
-    entries++;
-  }
-  return entries;
+fn route_segment(i: u32) -> u32 {
+  return route_segments[i];
 }
 
-// log Σ exp(logit) over the entries of one shard, for the token whose logits begin at `row`.
-fn segment_log_sum_exp(row: u32, list: u32, entries: u32, segment: u32) -> f32 {
-  var largest = -3.4028234e38;
-  for (var e = 0u; e < entries; e++) {
-    if (route_segments[list + e] == segment) {
-      largest = max(largest, logits[row + e]);
-    }
-  }
-  var sum = 0.0;
-  for (var e = 0u; e < entries; e++) {
-    if (route_segments[list + e] == segment) {
-      sum += exp(logits[row + e] - largest);
-    }
-  }
-  return largest + log(sum);
+fn logit(i: u32) -> f32 {
+  return logits[i];
 }
 
 @compute @workgroup_size(64)
@@ -98,11 +67,11 @@ fn main(
       }
     }
   }
-  count = sum_over_lanes(lane, count);
-  probabilities = sum_over_lanes(lane, probabilities);
-  seen = sum_over_lanes(lane, seen);
-  squares = sum_over_lanes(lane, squares);
-  entropy = sum_over_lanes(lane, entropy);
+  count = sum_of_lanes(lane, count);
+  probabilities = sum_of_lanes(lane, probabilities);
+  seen = sum_of_lanes(lane, seen);
+  squares = sum_of_lanes(lane, squares);
+  entropy = sum_of_lanes(lane, entropy);
   if (lane == 0u) {
     stats[slot * 5u] = count;
     stats[slot * 5u + 1u] = probabilities;

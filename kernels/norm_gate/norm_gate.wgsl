@@ -1,5 +1,7 @@
 // One workgroup a token: its lanes share the norm and the gate's products, COUNT experts at a time, then one lane chooses.
 #import lanes
+#import routes
+#import segments
 const COUNT = 8u;
 const MAX_EXPERTS = 256u;
 
@@ -26,36 +28,21 @@ struct Params {
 @group(0) @binding(6) var<storage, read> packed: array<u32>;
 @group(0) @binding(7) var<uniform> params: Params;
 
-const NONE = 0xffffffffu;
 const LOWEST = -3.4028234e38;
 
 var<workgroup> logits: array<f32, MAX_EXPERTS>;
 var<workgroup> scores: array<f32, MAX_EXPERTS>;
 
-// Number of experts in a route's list, which ends at the first NONE.
-fn route_entries(list: u32) -> u32 {
-  var entries = 0u;
-  while (entries < params.max_experts && packed[params.route_slots_at + list + entries] != NONE) {
-    entries++;
-  }
-  return entries;
+fn route_slot(i: u32) -> u32 {
+  return packed[params.route_slots_at + i];
 }
 
-// log Σ exp(logit) over the entries of one shard.
-fn segment_log_sum_exp(list: u32, entries: u32, segment: u32) -> f32 {
-  var largest = LOWEST;
-  for (var e = 0u; e < entries; e++) {
-    if (packed[params.route_segments_at + list + e] == segment) {
-      largest = max(largest, logits[e]);
-    }
-  }
-  var sum = 0.0;
-  for (var e = 0u; e < entries; e++) {
-    if (packed[params.route_segments_at + list + e] == segment) {
-      sum += exp(logits[e] - largest);
-    }
-  }
-  return largest + log(sum);
+fn route_segment(i: u32) -> u32 {
+  return packed[params.route_segments_at + i];
+}
+
+fn logit(i: u32) -> f32 {
+  return logits[i];
 }
 
 @compute @workgroup_size(64)
@@ -81,7 +68,7 @@ fn main(
 
   let route = packed[params.route_of_token_at + t];
   let list = route * params.max_experts;
-  let entries = route_entries(list);
+  let entries = route_entries(route);
   for (var begin = 0u; begin < entries; begin += COUNT) {
     for (var e = 0u; e < COUNT; e++) {
       sums[e] = 0.0;
@@ -89,7 +76,7 @@ fn main(
     for (var i = lane; i < C; i += LANES) {
       let value = x[start + i] * inverse * norm[i];
       for (var e = 0u; e < COUNT; e++) {
-        let slot = packed[params.route_slots_at + list + min(begin + e, entries - 1u)];
+        let slot = route_slot(list + min(begin + e, entries - 1u));
         sums[e] = fma(router[slot * C + i], value, sums[e]);
       }
     }
@@ -100,9 +87,9 @@ fn main(
   }
   workgroupBarrier();
   for (var e = lane; e < entries; e += LANES) {
-    let segment = packed[params.route_segments_at + list + e];
+    let segment = route_segment(list + e);
     let prior = bitcast<f32>(packed[params.route_priors_at + list + e]);
-    scores[e] = logits[e] - segment_log_sum_exp(list, entries, segment) + prior;
+    scores[e] = logits[e] - segment_log_sum_exp(0u, list, entries, segment) + prior;
   }
   workgroupBarrier();
   if (lane == 0u) {
@@ -131,7 +118,7 @@ fn choose(t: u32, list: u32, entries: u32, count: u32) {
     let weight = exp(scores[best] - largest);
     sum += weight;
     scores[best] = LOWEST;
-    slots[place] = packed[params.route_slots_at + list + best];
+    slots[place] = route_slot(list + best);
     weights[place] = weight;
   }
   for (var place = t * params.K; place < t * params.K + count; place++) {

@@ -1,4 +1,5 @@
 // One workgroup a row.
+#import reduce
 struct Params {
   rows: u32,
   C: u32,
@@ -10,24 +11,6 @@ struct Params {
 @group(0) @binding(3) var<storage, read> dy: array<f32>;
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
-
-const LANES = 64u;
-var<workgroup> sums: array<f32, LANES>;
-
-// The sum over all lanes, in an order that depends on nothing but the lane. All lanes must call it.
-fn sum_over_lanes(lane: u32, value: f32) -> f32 {
-  sums[lane] = value;
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) {
-      sums[lane] += sums[lane + half];
-    }
-  }
-  workgroupBarrier();
-  let total = sums[0];
-  workgroupBarrier();
-  return total;
-}
 
 @compute @workgroup_size(64)
 fn main(
@@ -45,7 +28,7 @@ fn main(
   for (var i = lane; i < params.C; i += LANES) {
     dot += x[start + i] * weight[i] * dy[start + i];
   }
-  let pull = sum_over_lanes(lane, dot) / f32(params.C) * inverse * inverse * inverse;
+  let pull = sum_of_lanes(lane, dot) / f32(params.C) * inverse * inverse * inverse;
   for (var i = lane; i < params.C; i += LANES) {
     dx[start + i] += inverse * weight[i] * dy[start + i] - x[start + i] * pull;
   }

@@ -1,5 +1,6 @@
 // One workgroup a chunk.
 // `partial` is a reserved word of WGSL: it is `norms` here.
+#import reduce
 struct Params {
   n: u32,
   parts: u32,
@@ -8,24 +9,6 @@ struct Params {
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> norms: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;
-
-const LANES = 64u;
-var<workgroup> sums: array<f32, LANES>;
-
-// The sum over all lanes, in an order that depends on nothing but the lane. All lanes must call it.
-fn sum_over_lanes(lane: u32, value: f32) -> f32 {
-  sums[lane] = value;
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) {
-      sums[lane] += sums[lane + half];
-    }
-  }
-  workgroupBarrier();
-  let total = sums[0];
-  workgroupBarrier();
-  return total;
-}
 
 @compute @workgroup_size(64)
 fn main(
@@ -43,7 +26,7 @@ fn main(
   for (var i = part * chunk + lane; i < end; i += LANES) {
     squares += x[i] * x[i];
   }
-  squares = sum_over_lanes(lane, squares);
+  squares = sum_of_lanes(lane, squares);
   if (lane == 0u) {
     norms[part] = squares;
   }

@@ -43,7 +43,7 @@ for (const spec of specs) {
     new URL(`../../kernels/${spec.name}/${spec.name}.wgsl`, import.meta.url),
     'utf8',
   );
-  if (!text.includes('#import lanes')) continue;
+  if (!/^#import (lanes|reduce)$/m.test(text)) continue;
   // Without subgroups a sum takes barriers, which a GPU in software is slow at: a few cases.
   for (const kernelCase of casesOf(spec).slice(0, 2)) {
     const check = `without subgroups: ${spec.name}: ${kernelCase.title}`;

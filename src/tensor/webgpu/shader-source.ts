@@ -24,7 +24,7 @@ export interface ShaderVariant {
 
 const IMPORT = /^#import ([a-z]+)$/gm;
 /** Imports that have a version for subgroups. */
-const withSubgroups = new Set(['lanes']);
+const withSubgroups = new Set(['lanes', 'reduce']);
 
 export async function assembleShader(
   kernel: KernelSpec,
