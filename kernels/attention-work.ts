@@ -61,7 +61,7 @@ export function attentionWork(
   const splits: number[] = [];
   let entries = 0;
   let block = 1;
-  for (let first = 0; first < positions.length; ) {
+  for (let first = 0; first < positions.length;) {
     const run = runLength(sequences, positions, first);
     const chunks = Math.ceil((positions[first]! + run) / CHUNK);
     const isSplit = run <= limits.block && chunks > 1 && entries + run * chunks <= limits.entries;

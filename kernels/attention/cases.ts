@@ -23,22 +23,40 @@ export const cases: readonly KernelCase[] = [
   attentionCase('more heads a key than a workgroup has rows', [range(3, 2), [33]], { H: 18, KV: 1, D: 4 }),
   attentionCase('wide heads', [range(10, 9), [35]], { H: 4, KV: 2, D: 128 }),
   attentionCase('heads wider than a workgroup', [range(1, 2)], { H: 2, KV: 1, D: 268 }),
-  attentionCase('a prefill that walks across chunks', [range(CHUNK - 7, 12)], { H: 4, KV: 2, D: 8, page_size: 16 }),
-  attentionCase('a prefill that walks, far on', [range(2 * CHUNK + 250, 20)], { H: 2, KV: 1, D: 16, page_size: 16 }),
-  attentionCase('decodes, split where they see more than a chunk', [[CHUNK - 1], [CHUNK], [3 * CHUNK + 40], [5]], {
+  attentionCase('a prefill that walks across chunks', [range(CHUNK - 7, 12)], {
     H: 4,
     KV: 2,
-    D: 64,
+    D: 8,
     page_size: 16,
-    entries: 8,
   }),
-  attentionCase('a block split where its tokens see unlike many chunks', [range(2 * CHUNK - 2, 4), range(0, 9)], {
+  attentionCase('a prefill that walks, far on', [range(2 * CHUNK + 250, 20)], {
     H: 2,
     KV: 1,
-    D: 12,
-    page_size: 8,
-    entries: 12,
+    D: 16,
+    page_size: 16,
   }),
+  attentionCase(
+    'decodes, split where they see more than a chunk',
+    [[CHUNK - 1], [CHUNK], [3 * CHUNK + 40], [5]],
+    {
+      H: 4,
+      KV: 2,
+      D: 64,
+      page_size: 16,
+      entries: 8,
+    },
+  ),
+  attentionCase(
+    'a block split where its tokens see unlike many chunks',
+    [range(2 * CHUNK - 2, 4), range(0, 9)],
+    {
+      H: 2,
+      KV: 1,
+      D: 12,
+      page_size: 8,
+      entries: 12,
+    },
+  ),
   attentionCase('a split that the partial sums have no room for', [[CHUNK + 3], [CHUNK + 9]], {
     H: 8,
     KV: 1,

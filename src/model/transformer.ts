@@ -4,6 +4,7 @@
  */
 import { CallerError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
+import { attentionLimits } from '../tensor/attention-ops.ts';
 import type { Device, Dispatch, Tensor } from '../tensor/device.ts';
 import * as ops from '../tensor/ops.ts';
 import { normLinear } from '../tensor/serving-ops.ts';
@@ -34,6 +35,8 @@ export interface TransformerOptions {
   readonly pageSize: number;
   /** Pages of the KV cache. */
   readonly pages: number;
+  /** What keys and values are kept as; f16 on `webgpu` only, for heads whose sizes together are a multiple of 8. */
+  readonly kvFormat: 'f32' | 'f16';
   readonly experts: ExpertPoolOptions;
   /** Most experts among which one token may choose, at most 256. */
   readonly maxExpertsPerRoute: number;
@@ -50,6 +53,7 @@ const DEFAULT_TRANSFORMER_OPTIONS: TransformerOptions = {
   maxBatchTokens: 256,
   pageSize: 16,
   pages: 1024,
+  kvFormat: 'f32',
   experts: { slots: 128, rank: 16 },
   maxExpertsPerRoute: 64,
   maxRoutes: 64,
@@ -76,7 +80,14 @@ export class Transformer implements ModelRunner {
   #dispatchesPerLayer = 0;
 
   private constructor(device: Device, config: ModelConfig, options: TransformerOptions) {
-    const { pages, pageSize, maxBatchTokens: T, maxRoutes, maxExpertsPerRoute, maxLogitRows: L } = options;
+    const { pages, pageSize, kvFormat, maxBatchTokens: T, maxLogitRows: L } = options;
+    const { maxRoutes, maxExpertsPerRoute } = options;
+    if (kvFormat === 'f16' && device.kind === 'wasm') {
+      throw new CallerError(
+        'unsupported_kv_format',
+        'On the CPU the cache is kept as f32; choose f32 for it.',
+      );
+    }
     invariant(maxExpertsPerRoute <= MAX_GATE_EXPERTS, `a route of more than ${MAX_GATE_EXPERTS} experts`);
     this.#device = device;
     this.#options = options;
@@ -93,15 +104,16 @@ export class Transformer implements ModelRunner {
       weights: createLayerWeights(device, config, layer),
       experts: createExpertLayer(device, config, options.experts, layer),
       cache: {
-        keys: createTensor(device, `cache.${layer}.keys`, cacheShape),
-        values: createTensor(device, `cache.${layer}.values`, cacheShape),
+        keys: createTensor(device, `cache.${layer}.keys`, cacheShape, kvFormat),
+        values: createTensor(device, `cache.${layer}.values`, cacheShape, kvFormat),
       },
     }));
     const experts = this.#layers.map((layer) => layer.experts);
     this.experts = new ExpertPool(device, experts, options.experts);
     this.#ropeTable = createTensor(device, 'rope', [config.maxPositions, config.headSize / 2, 2]);
-    this.#step = createStepTensors(device, config, T, options.experts.rank);
-    this.#inputs = new StepInputBuffer(device, L, 6 * T + 4 * maxRoutes * maxExpertsPerRoute + 1024);
+    const work = attentionLimits(device, config, pages * pageSize);
+    this.#step = createStepTensors(device, config, T, options.experts.rank, work.entries);
+    this.#inputs = new StepInputBuffer(device, L, work, 12 * T + 4 * maxRoutes * maxExpertsPerRoute + 1024);
     this.#logitInput = createTensor(device, 'logit_input', [L, config.hiddenSize]);
     this.#logits = createTensor(device, 'logits', [L, config.vocabularySize]);
   }
