@@ -6,5 +6,7 @@ export const expertProductShapes = [
   { T: 5, N: 64, M: 9, K: 4, R: 5, S: 9 },
   { T: 19, N: 300, M: 67, K: 2, R: 16, S: 6 },
   { T: 26, N: 36, M: 130, K: 3, R: 8, S: 7 },
+  { T: 7, N: 288, M: 67, K: 2, R: 8, S: 6 },
+  { T: 98, N: 32, M: 258, K: 0, R: 8, S: 1 },
   { T: 99, N: 8, M: 258, K: 2, R: 3, S: 4 },
 ] as const;

@@ -46,6 +46,14 @@ export interface KernelSpec {
   /** Bytes of scratch that one thread needs; none by default. */
   readonly scratch?: (params: Params) => number;
   readonly reference: (bindings: ReferenceBindings, params: Params) => void;
+  readonly simd?: {
+    /**
+     * Bindings that the AssemblyScript export takes in all their formats. For each, in this order, two arguments follow the
+     * params: the format's number (see simd/formats.simd.ts) and the pointer of its scales, which formats without any
+     * never read.
+     */
+    readonly encoded: readonly string[];
+  };
   /** Present where `<name>.wgsl` exists. */
   readonly webgpu?: {
     readonly workgroups: (params: Params) => readonly [number, number, number];

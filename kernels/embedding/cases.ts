@@ -6,6 +6,8 @@ export const cases: readonly KernelCase[] = [
   { T: 1, C: 1, V: 1 },
   { T: 5, C: 7, V: 3 },
   { T: 19, C: 36, V: 50 },
+  { T: 6, C: 8, V: 9 },
+  { T: 7, C: 96, V: 11 },
 ].map(({ T, C, V }) => {
   const random = createCaseRandom(T);
   const ids = random.integers(T, V);

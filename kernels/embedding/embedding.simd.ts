@@ -1,6 +1,19 @@
-export function embedding(ids: usize, table: usize, y: usize, T: i32, C: i32, start: i32, end: i32): void {
+import { decode } from '../simd/formats.simd';
+
+export function embedding(
+  ids: usize,
+  table: usize,
+  y: usize,
+  T: i32,
+  C: i32,
+  format: i32,
+  steps: usize,
+  start: i32,
+  end: i32,
+): void {
   const bytes = (<usize>C) << 2;
   for (let t = start; t < end; t++) {
-    memory.copy(y + <usize>t * bytes, table + <usize>load<u32>(ids + ((<usize>t) << 2)) * bytes, bytes);
+    const row = <usize>load<u32>(ids + ((<usize>t) << 2));
+    decode(table, steps, format, row * <usize>C, C, y + <usize>t * bytes);
   }
 }

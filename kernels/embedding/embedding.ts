@@ -18,5 +18,6 @@ export const embedding: KernelSpec = {
   ],
   items: ({ T = 0 }) => T,
   reference: embeddingReference,
+  simd: { encoded: ['table'] },
   webgpu: { workgroups: ({ T = 0, C = 0 }) => invocations(T * C), packed: ['ids'], overrides: ['C'] },
 };

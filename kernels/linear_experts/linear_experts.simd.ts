@@ -1,4 +1,4 @@
-import { gemm } from '../matmul/gemm.simd';
+import { gemmWeights } from '../matmul/gemm.simd';
 import { addExperts } from '../simd/experts.simd';
 import { tileColumns, tileRows } from '../simd/tile.simd';
 
@@ -16,6 +16,8 @@ export function linear_experts(
   M: i32,
   K: i32,
   R: i32,
+  format: i32,
+  steps: usize,
   start: i32,
   end: i32,
 ): void {
@@ -31,7 +33,8 @@ export function linear_experts(
     const mc = min(rows, T - m0);
     const nc = min(columns, M - n0);
     const to = y + <usize>m0 * ldc + ((<usize>n0) << 2);
-    gemm(x + <usize>m0 * bytes, bytes, 4, w + <usize>n0 * bytes, 4, bytes, to, ldc, mc, nc, N, true);
+    const first = <usize>n0 * <usize>N;
+    gemmWeights(x + <usize>m0 * bytes, bytes, w, format, steps, first, N, to, ldc, mc, nc, N, true);
     if (K == 0) continue;
     const place = <usize>(m0 * K);
     const at = place << 2;

@@ -33,6 +33,7 @@ export const linearExperts: KernelSpec = {
   grain: () => 1,
   scratch: () => GEMM_SCRATCH_BYTES,
   reference: linearExpertsReference,
+  simd: { encoded: ['w'] },
   webgpu: {
     workgroups: ({ T = 0, M = 0 }) => rowTileWorkgroups(T, M),
     constants: { choices: rowTileChoices, choose: ({ T = 0 }) => rowTile(T) },

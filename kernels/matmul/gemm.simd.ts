@@ -5,7 +5,9 @@
  * of c then lives in registers (4×8, 2×8 and 1×8 for the last rows). An element of c is summed over k in order, in blocks
  * of 256: tile sizes do not show.
  */
+import { F32, scaleBytes, valueBytes } from '../simd/formats.simd';
 import { madd } from '../simd/lanes.simd';
+import { packCompact } from './pack-compact.simd';
 import { packA, packB } from './pack.simd';
 import { scratch } from '../simd/scratch.simd';
 
@@ -23,12 +25,41 @@ export function gemm(
   c: usize, ldc: usize,
   M: i32, N: i32, K: i32, accumulate: bool,
 ): void {
+  product(a, sam, sak, b, sbk, sbn, F32, 0, c, ldc, M, N, K, accumulate);
+}
+
+/**
+ * The same with weights w […, row] of any format on the right, transposed: N rows of them and K elements of each, from
+ * element `first` on. The rows of a are contiguous.
+ */
+export function gemmWeights(
+  a: usize, sam: usize,
+  w: usize, format: i32, scales: usize, first: usize, row: i32,
+  c: usize, ldc: usize,
+  M: i32, N: i32, K: i32, accumulate: bool,
+): void {
+  const stride = format == F32 ? <usize>row << 2 : <usize>row;
+  const b = w + valueBytes(format, first);
+  product(a, sam, 4, b, 4, stride, format, scales + scaleBytes(first), c, ldc, M, N, K, accumulate);
+}
+
+/** b is as the caller's strides say where it is f32; else its rows are contiguous, and `sbn` is in elements. */
+function product(
+  a: usize, sam: usize, sak: usize,
+  b: usize, sbk: usize, sbn: usize, format: i32, scales: usize,
+  c: usize, ldc: usize,
+  M: i32, N: i32, K: i32, accumulate: bool,
+): void {
   for (let n0: i32 = 0; n0 < N; n0 += NC) {
     const nc = min(NC, N - n0);
     for (let k0: i32 = 0; k0 < K; k0 += KC) {
       const kc = min(KC, K - k0);
       const add = accumulate || k0 > 0;
-      packB(b + <usize>k0 * sbk + <usize>n0 * sbn, sbk, sbn, kc, nc, scratch());
+      if (format == F32) packB(b + <usize>k0 * sbk + <usize>n0 * sbn, sbk, sbn, kc, nc, scratch());
+      else {
+        const at = <usize>n0 * sbn + <usize>k0;
+        packCompact(b + valueBytes(format, at), scales + scaleBytes(at), format, sbn, kc, nc, scratch());
+      }
       for (let m0: i32 = 0; m0 < M; m0 += MC) {
         const mc = min(MC, M - m0);
         tile(a + <usize>m0 * sam + <usize>k0 * sak, sam, sak, c + <usize>m0 * ldc + (<usize>n0 << 2), ldc, mc, nc, kc, add);

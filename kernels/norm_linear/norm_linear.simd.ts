@@ -1,4 +1,4 @@
-import { GEMM_SCRATCH, gemm } from '../matmul/gemm.simd';
+import { GEMM_SCRATCH, gemmWeights } from '../matmul/gemm.simd';
 import { inverseRms, scaleRow } from '../simd/norm.simd';
 import { scratch } from '../simd/scratch.simd';
 import { tileColumns, tileRows } from '../simd/tile.simd';
@@ -17,6 +17,8 @@ export function norm_linear(
   N: i32,
   M: i32,
   epsilon: f32,
+  format: i32,
+  steps: usize,
   start: i32,
   end: i32,
 ): void {
@@ -43,20 +45,9 @@ export function norm_linear(
         const scale = load<f32>(scales + ((<usize>m) << 2));
         scaleRow(from + <usize>m * bytes + at, norm + at, normed + <usize>m * STRIDE, kc, scale);
       }
-      gemm(
-        normed,
-        STRIDE,
-        4,
-        w + <usize>n0 * bytes + at,
-        4,
-        bytes,
-        to,
-        ldc,
-        mc,
-        min(columns, M - n0),
-        kc,
-        k0 > 0,
-      );
+      const first = <usize>n0 * <usize>N + <usize>k0;
+      const nc = min(columns, M - n0);
+      gemmWeights(normed, STRIDE, w, format, steps, first, N, to, ldc, mc, nc, kc, k0 > 0);
     }
   }
 }

@@ -27,6 +27,7 @@ export const normLinear: KernelSpec = {
   // A product's own, one block of normed rows, and a number for each row.
   scratch: ({ T = 0 }) => GEMM_SCRATCH_BYTES + productTileRows(T) * (272 + 1) * 4,
   reference: normLinearReference,
+  simd: { encoded: ['w'] },
   webgpu: {
     workgroups: ({ T = 0, M = 0 }) => rowTileWorkgroups(T, M),
     constants: { choices: rowTileChoices, choose: ({ T = 0 }) => rowTile(T) },

@@ -1,4 +1,4 @@
-import { GEMM_SCRATCH, gemm } from '../matmul/gemm.simd';
+import { GEMM_SCRATCH, gemmWeights } from '../matmul/gemm.simd';
 import { addExperts } from '../simd/experts.simd';
 import { scratch } from '../simd/scratch.simd';
 import { swigluRow } from '../simd/swiglu.simd';
@@ -23,6 +23,8 @@ export function swiglu_experts(
   M: i32,
   K: i32,
   R: i32,
+  format: i32,
+  steps: usize,
   start: i32,
   end: i32,
 ): void {
@@ -40,9 +42,10 @@ export function swiglu_experts(
     const mc = min(rows, T - m0);
     const nc = min(columns, M - n0);
     const from = x + <usize>m0 * bytes;
-    const weight = w + <usize>n0 * bytes;
-    gemm(from, bytes, 4, weight, 4, bytes, gate, ROW, mc, nc, N, false);
-    gemm(from, bytes, 4, weight + <usize>M * bytes, 4, bytes, up, ROW, mc, nc, N, false);
+    const first = <usize>n0 * <usize>N;
+    const second = <usize>(M + n0) * <usize>N;
+    gemmWeights(from, bytes, w, format, steps, first, N, gate, ROW, mc, nc, N, false);
+    gemmWeights(from, bytes, w, format, steps, second, N, up, ROW, mc, nc, N, false);
     if (K > 0) {
       const place = <usize>(m0 * K);
       const at = place << 2;

@@ -37,6 +37,7 @@ export const swigluExperts: KernelSpec = {
   // A product's own, and a tile of gate and of up.
   scratch: ({ T = 0 }) => GEMM_SCRATCH_BYTES + productTileRows(T) * COLUMNS * 2 * 4,
   reference: swigluExpertsReference,
+  simd: { encoded: ['w'] },
   webgpu: {
     workgroups: ({ T = 0, M = 0 }) => rowTileWorkgroups(T, 2 * M),
     constants: { choices: rowTileChoices, choose: ({ T = 0 }) => rowTile(T) },

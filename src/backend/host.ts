@@ -26,6 +26,8 @@ export interface HostOptions {
   readonly logger?: Logger;
   /** Label of the metrics. */
   readonly modelName?: string;
+  /** How the model's numbers are kept, for the metrics: labels and formats. */
+  readonly formats?: Readonly<Record<'weights' | 'experts' | 'cache', string>>;
   readonly defaultMaxTokens?: number;
   /** Sampling of requests that do not say, from the model's generation_config.json. */
   readonly samplingDefaults?: SamplingDefaults;
@@ -69,7 +71,12 @@ export function createHost(options: HostOptions): Host {
     tokenText: createTokenText(options.tokenizer),
     chat: options.chat,
     admission: new Admission(),
-    metrics: createMetrics({ engine, shards, modelName: options.modelName ?? 'sparsedoctor' }),
+    metrics: createMetrics({
+      engine,
+      shards,
+      modelName: options.modelName ?? 'sparsedoctor',
+      formats: options.formats ?? {},
+    }),
     defaultMaxTokens: options.defaultMaxTokens ?? 512,
     samplingDefaults: options.samplingDefaults ?? {},
     heartbeatMs: options.heartbeatMs ?? 1000,

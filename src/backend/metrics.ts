@@ -19,8 +19,14 @@ export interface HostMetrics {
 const fast = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 30];
 const slow = [0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480];
 
-export function createMetrics(parts: { engine: Engine; shards: ShardStore; modelName: string }): HostMetrics {
-  const { engine, shards, modelName } = parts;
+export function createMetrics(parts: {
+  engine: Engine;
+  shards: ShardStore;
+  modelName: string;
+  /** Formats of weights, experts and cache, by label. */
+  formats: Readonly<Record<string, string>>;
+}): HostMetrics {
+  const { engine, shards, modelName, formats } = parts;
   const registry = new Registry();
   registry.setDefaultLabels({ model_name: modelName });
   const registers = [registry];
@@ -47,6 +53,12 @@ export function createMetrics(parts: { engine: Engine; shards: ShardStore; model
     'Requests displaced from the KV cache since the start.',
     () => engine.stats().preemptions,
   );
+  new Gauge({
+    name: 'sparsedoctor:formats_info',
+    help: 'Always 1; the labels are the formats in which numbers are kept.',
+    labelNames: Object.keys(formats),
+    registers,
+  }).set(formats, 1);
   registry.registerMetric(
     new Gauge({
       name: 'vllm:lora_requests_info',

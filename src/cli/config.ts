@@ -14,6 +14,9 @@ const CONFIG_FILE = 'sparsedoctor.config.json';
 /** The folder of the project: what ships with it lies there, wherever the command is called from. */
 export const projectRoot = join(import.meta.dirname, '..', '..');
 
+export const weightFormats = ['f32', 'f16', 'q8', 'q4'] as const;
+export const halfFormats = ['f32', 'f16'] as const;
+
 const port = z.coerce.number().int().min(0).max(65_535);
 const count = (most: number) => z.coerce.number().int().min(1).max(most);
 const key = z.string().min(8, 'must have at least 8 characters').max(256);
@@ -37,6 +40,10 @@ const settingsSchema = z.strictObject({
   /** Experts that fit into the host's pool, and their largest rank. */
   expertSlots: count(65_536).default(128),
   expertRank: count(256).default(16),
+  /** Formats of the base's matrices, of experts, and of the KV cache. */
+  weights: z.enum(weightFormats).default('f32'),
+  experts: z.enum(halfFormats).default('f32'),
+  cache: z.enum(halfFormats).default('f32'),
   /** How long a host that ends waits for its running answers. */
   drainMs: z.coerce.number().int().min(0).max(3_600_000).default(30_000),
   edgeUrl: z.url({ protocol: /^https?$/ }).optional(),

@@ -20,7 +20,7 @@ export async function openEngineChat(
   const { engine, tokenizer, chat, samplingDefaults } = model;
   const shown = files.map(({ specialty, version }) => `${specialty} ${version}`).join(', ');
   return {
-    description: `${model.device.description}; ${shown === '' ? 'base model' : shown}`,
+    description: `${model.device.description}; weights ${model.formats.weights}; ${shown === '' ? 'base model' : shown}`,
     close: () => model.close(),
     async *answer(messages, sampling, signal) {
       const lease = model.shards.acquire(uses);

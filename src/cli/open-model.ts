@@ -23,6 +23,7 @@ import type { ShardPath } from './shard-files.ts';
 export interface OpenModel {
   readonly device: Device;
   readonly config: ModelConfig;
+  readonly formats: Pick<Settings, 'weights' | 'experts' | 'cache'>;
   readonly fingerprint: string;
   readonly tokenizer: Tokenizer;
   readonly chat: ChatEncoder;
@@ -38,7 +39,16 @@ export interface OpenModel {
 
 export type ModelSettings = Pick<
   Settings,
-  'model' | 'device' | 'threads' | 'maxConcurrent' | 'cachePages' | 'expertSlots' | 'expertRank'
+  | 'model'
+  | 'device'
+  | 'threads'
+  | 'maxConcurrent'
+  | 'cachePages'
+  | 'expertSlots'
+  | 'expertRank'
+  | 'weights'
+  | 'experts'
+  | 'cache'
 >;
 
 export async function openModel(
@@ -67,6 +77,9 @@ export async function openModel(
     const model = await Transformer.load(device, checkpoint, {
       pages: settings.cachePages,
       experts: { slots: settings.expertSlots, rank: settings.expertRank },
+      weightFormat: settings.weights,
+      expertFormat: settings.experts,
+      kvFormat: settings.cache,
       maxExpertsPerRoute: Math.min(64, settings.expertSlots),
     });
     const engine = new Engine(model, { maxSequences: settings.maxConcurrent, logger });
@@ -79,6 +92,7 @@ export async function openModel(
     return {
       device,
       config,
+      formats: { weights: settings.weights, experts: settings.experts, cache: settings.cache },
       fingerprint: baseFingerprint,
       tokenizer,
       chat,

@@ -5,7 +5,8 @@
 import { CallerError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
 import type { Device, Tensor } from '../tensor/device.ts';
-import { createTensor, elements, writeTensor } from '../tensor/tensors.ts';
+import { UnstorableValueError, writePart, type NumberFormat } from '../tensor/formats.ts';
+import { createTensor, elements } from '../tensor/tensors.ts';
 import type { ModelConfig } from './config.ts';
 import type { Adapted } from './parameters.ts';
 import type { ResidentShard } from './runner.ts';
@@ -37,15 +38,16 @@ export function createExpertLayer(
   { hiddenSize: C, intermediateSize: F }: ModelConfig,
   { slots: S, rank: R }: ExpertPoolOptions,
   layer: number,
+  format: NumberFormat,
 ): ExpertLayer {
-  const make = (name: string, ...shape: number[]): Tensor =>
-    createTensor(device, `experts.${layer}.${name}`, shape);
+  const make = (name: string, type: NumberFormat, ...shape: number[]): Tensor =>
+    createTensor(device, `experts.${layer}.${name}`, shape, type);
   return {
-    router: make('router', S, C),
-    gateUpA: make('gate_up_a', S, 2, R, C),
-    gateUpB: make('gate_up_b', S, 2, F, R),
-    downA: make('down_a', S, R, F),
-    downB: make('down_b', S, C, R),
+    router: make('router', 'f32', S, C),
+    gateUpA: make('gate_up_a', format, S, 2, R, C),
+    gateUpB: make('gate_up_b', format, S, 2, F, R),
+    downA: make('down_a', format, S, R, F),
+    downB: make('down_b', format, S, C, R),
   };
 }
 
@@ -115,7 +117,9 @@ export class ExpertPool {
       for (const slot of slots) await this.#device.write(this.scales.buffer, slot * 4, scale);
     } catch (error) {
       this.#free.push(...slots);
-      throw error;
+      if (!(error instanceof UnstorableValueError)) throw error;
+      const message = `Shard ${specialty}@${version} does not fit this host's experts: ${error.message}. Use f32 experts.`;
+      throw new CallerError('shard_out_of_range', message, { cause: error });
     }
     return new PooledShard({ specialty, version }, bytes, slots, topK);
   }
@@ -159,12 +163,7 @@ export class ExpertPool {
     const size = elements(tensor.shape.slice(1));
     const row = new Float32Array(size);
     for (const [index, values] of parts.entries()) if (values) row.set(values, (index * size) / parts.length);
-    await writeTensor(
-      this.#device,
-      { ...tensor, byteOffset: tensor.byteOffset + slot * size * 4, shape: [size] },
-      row,
-    );
-    return row.byteLength;
+    return writePart(this.#device, tensor, row, slot * size);
   }
 }
 

@@ -12,7 +12,8 @@ import {
   type TensorEntry,
 } from '../base/safetensors-header.ts';
 import type { ByteSource } from './byte-source.ts';
-import { bfloatToFloat, floatToBfloat, floatToHalf, halfToFloat } from './float-formats.ts';
+import { floatToHalf, halfToFloat } from '../tensor/formats.ts';
+import { bfloatToFloat, floatToBfloat } from './float-formats.ts';
 
 export type FloatType = 'F32' | 'F16' | 'BF16';
 

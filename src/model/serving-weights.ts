@@ -1,10 +1,13 @@
 /**
  * A checkpoint's weights as serving reads them: tensors that one dispatch takes together lie together. The joint tensors
- * are filled part by part from the checkpoint's own.
+ * are filled part by part from the checkpoint's own. Matrices are encoded in the format of weights as they are written, the
+ * embedding too; norms stay f32.
  */
+import { CallerError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
 import type { Device, Tensor } from '../tensor/device.ts';
-import { createTensor, elements, writeTensor } from '../tensor/tensors.ts';
+import { UnstorableValueError, writePart, type NumberFormat } from '../tensor/formats.ts';
+import { createTensor, elements } from '../tensor/tensors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { EMBEDDING, FINAL_NORM, HEAD, layerNames } from './parameters.ts';
@@ -36,18 +39,23 @@ export interface OuterWeights {
   readonly head: Tensor;
 }
 
-export function createLayerWeights(device: Device, config: ModelConfig, layer: number): LayerWeights {
+export function createLayerWeights(
+  device: Device,
+  config: ModelConfig,
+  layer: number,
+  format: NumberFormat,
+): LayerWeights {
   const { hiddenSize: C, intermediateSize: F, heads: H, keyValueHeads: KV, headSize: D } = config;
-  const make = (name: string, ...shape: number[]): Tensor =>
-    createTensor(device, `layers.${layer}.${name}`, shape);
+  const make = (name: string, type: NumberFormat, ...shape: number[]): Tensor =>
+    createTensor(device, `layers.${layer}.${name}`, shape, type);
   return {
-    inputNorm: make('input_norm', C),
-    queryKeyValue: make('qkv', (H + 2 * KV) * D, C),
-    headNorms: make('head_norms', 2, D),
-    output: make('output', C, H * D),
-    ffnNorm: make('ffn_norm', C),
-    gateUp: make('gate_up', 2, F, C),
-    down: make('down', C, F),
+    inputNorm: make('input_norm', 'f32', C),
+    queryKeyValue: make('qkv', format, (H + 2 * KV) * D, C),
+    headNorms: make('head_norms', 'f32', 2, D),
+    output: make('output', format, C, H * D),
+    ffnNorm: make('ffn_norm', 'f32', C),
+    gateUp: make('gate_up', format, 2, F, C),
+    down: make('down', format, C, F),
   };
 }
 
@@ -67,13 +75,13 @@ export async function loadLayerWeights(
   await fill(device, checkpoint, weights.down, names.down);
 }
 
-export function createOuterWeights(device: Device, config: ModelConfig): OuterWeights {
+export function createOuterWeights(device: Device, config: ModelConfig, format: NumberFormat): OuterWeights {
   const { hiddenSize: C, vocabularySize: V } = config;
-  const embedding = createTensor(device, 'embedding', [V, C]);
+  const embedding = createTensor(device, 'embedding', [V, C], format);
   return {
     embedding,
     finalNorm: createTensor(device, 'final_norm', [C]),
-    head: config.tiedHead ? embedding : createTensor(device, 'head', [V, C]),
+    head: config.tiedHead ? embedding : createTensor(device, 'head', [V, C], format),
   };
 }
 
@@ -97,7 +105,13 @@ async function fill(
   let at = 0;
   for (const name of names) {
     const values = await checkpoint.tensor(name);
-    await writeTensor(device, { ...tensor, byteOffset: tensor.byteOffset + at * 4 }, values);
+    try {
+      await writePart(device, tensor, values, at);
+    } catch (cause) {
+      if (!(cause instanceof UnstorableValueError)) throw cause;
+      const message = `Tensor ${name} does not fit the format of weights: ${cause.message}. Use f32 weights.`;
+      throw new CallerError('weights_out_of_range', message, { param: name, cause });
+    }
     at += values.length;
   }
   invariant(at === elements(tensor.shape), `${names.join(', ')} have ${at} elements`);

@@ -6,11 +6,13 @@ import { CallerError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
 import { attentionLimits } from '../tensor/attention-ops.ts';
 import type { Device, Dispatch, Tensor } from '../tensor/device.ts';
+import type { NumberFormat } from '../tensor/formats.ts';
 import * as ops from '../tensor/ops.ts';
 import { normLinear } from '../tensor/serving-ops.ts';
 import { createTensor, readTensor, writeTensor } from '../tensor/tensors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
+import { checkFormats } from './check-formats.ts';
 import { createExpertLayer, ExpertPool } from './expert-pool.ts';
 import type { ExpertPoolOptions } from './expert-pool.ts';
 import { serveLayer } from './layer.ts';
@@ -38,6 +40,11 @@ export interface TransformerOptions {
   /** What keys and values are kept as; f16 on `webgpu` only, for heads whose sizes together are a multiple of 8. */
   readonly kvFormat: 'f32' | 'f16';
   readonly experts: ExpertPoolOptions;
+  /** Of the matrices of the base, embedding and head included. */
+  readonly weightFormat: NumberFormat;
+  readonly expertFormat: 'f32' | 'f16';
+  /** Of the keys and values in the cache. */
+  readonly kvFormat: 'f32' | 'f16';
   /** Most experts among which one token may choose, at most 256. */
   readonly maxExpertsPerRoute: number;
   /** Most different routes in one batch. */
@@ -55,6 +62,9 @@ const DEFAULT_TRANSFORMER_OPTIONS: TransformerOptions = {
   pages: 1024,
   kvFormat: 'f32',
   experts: { slots: 128, rank: 16 },
+  weightFormat: 'f32',
+  expertFormat: 'f32',
+  kvFormat: 'f32',
   maxExpertsPerRoute: 64,
   maxRoutes: 64,
   maxLogitRows: 64,
@@ -97,12 +107,14 @@ export class Transformer implements ModelRunner {
     this.pageSize = pageSize;
     this.pages = pages;
     this.maxBatchTokens = T;
-    this.#outer = createOuterWeights(device, config);
+    checkFormats(device, config, options);
+    const { weightFormat, expertFormat, kvFormat } = options;
+    this.#outer = createOuterWeights(device, config, weightFormat);
     const cacheShape = [pages, pageSize, config.keyValueHeads * config.headSize];
     // Layer by layer: what one dispatch reads then lies in one bank, but for the layer at a bank's end.
     this.#layers = Array.from({ length: config.layers }, (_, layer) => ({
-      weights: createLayerWeights(device, config, layer),
-      experts: createExpertLayer(device, config, options.experts, layer),
+      weights: createLayerWeights(device, config, layer, weightFormat),
+      experts: createExpertLayer(device, config, options.experts, layer, expertFormat),
       cache: {
         keys: createTensor(device, `cache.${layer}.keys`, cacheShape, kvFormat),
         values: createTensor(device, `cache.${layer}.values`, cacheShape, kvFormat),

@@ -190,7 +190,8 @@ describe('shutting down', () => {
 
 describe('GET /health and /metrics', () => {
   it('tell the state without and with the secret', async () => {
-    const { url, post, openai } = await start();
+    const formats = { weights: 'q8', experts: 'f32', cache: 'f32' };
+    const { url, post, openai } = await start({ host: { formats } });
     const health = await fetch(`${url}/health`);
     expect([health.status, await readJson(health)]).toEqual([200, { status: 'ok' }]);
     expect((await fetch(`${url}/metrics`)).status).toBe(401);
@@ -206,6 +207,7 @@ describe('GET /health and /metrics', () => {
       /^vllm:time_to_first_token_seconds_count\{.*\} 1$/m,
       /^vllm:e2e_request_latency_seconds_count\{.*\} 1$/m,
       /^vllm:lora_requests_info\{/m,
+      /^sparsedoctor:formats_info\{weights="q8",experts="f32",cache="f32".*\} 1$/m,
     ]) {
       expect(text).toMatch(line);
     }

@@ -9,6 +9,12 @@ describe('settings', () => {
     expect(settings).toMatchObject({ edgePort: 3001, hostPort: 2002, threads: 3, maxConcurrent: 16 });
   });
 
+  test('name the formats in which numbers are kept', () => {
+    const settings = parseSettings({ flags: { cache: 'f16' }, environment: { SPARSEDOCTOR_WEIGHTS: 'q8' } });
+    expect(settings).toMatchObject({ weights: 'q8', experts: 'f32', cache: 'f16' });
+    expect(parsing({ environment: { SPARSEDOCTOR_EXPERTS: 'q8' } })).toThrow(/SPARSEDOCTOR_EXPERTS/);
+  });
+
   test('that are wrong are named all at once, with where they came from', () => {
     const parse = parsing({
       flags: { threads: 'many' },

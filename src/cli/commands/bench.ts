@@ -22,7 +22,7 @@ export function registerBenchCommand(program: Command, context: ServiceContext):
     const shards = newestOfEach(await listShardFiles(settings.shards)).slice(0, 3);
     const model = await openModel(settings, shards, silentLogger);
     context.print(
-      `${model.device.description}; ${PROMPT_TOKENS} prompt and ${ANSWER_TOKENS} answer tokens each`,
+      `${model.device.description}; weights ${settings.weights}; ${PROMPT_TOKENS} prompt and ${ANSWER_TOKENS} answer tokens each`,
     );
     context.print('requests  shards  prompt tokens/s  answer tokens/s  dispatches a layer');
     try {

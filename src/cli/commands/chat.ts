@@ -51,7 +51,9 @@ export function registerChatCommand(program: Command, context: ServiceContext): 
 
 async function openPartner(flags: ChatFlags, context: ServiceContext): Promise<ChatPartner> {
   const { model, shards, threads, device, maxConcurrent, cachePages, expertSlots, expertRank } = flags;
-  const given = { model, shards, threads, device, maxConcurrent, cachePages, expertSlots, expertRank };
+  const { weights, experts, cache } = flags;
+  const sizes = { maxConcurrent, cachePages, expertSlots, expertRank };
+  const given = { model, shards, threads, device, ...sizes, weights, experts, cache };
   const texts = Object.fromEntries(Object.entries(given).filter(([, value]) => typeof value === 'string'));
   const settings = await readSettings(texts, context.environment);
   const specialties = flags.specialty?.split(',').map((name) => name.trim()) ?? [];

@@ -19,6 +19,7 @@ import type { CliContext } from '../context.ts';
 import { deviceNames } from '../devices.ts';
 import { openExamModels, type ExamModels } from '../exam-models.ts';
 import { trainedTemplate } from '../trained-template.ts';
+import { withFormatOptions } from './serve.ts';
 
 interface ExamFlags {
   readonly data: string;
@@ -40,6 +41,9 @@ interface ExamFlags {
   readonly records?: string;
   readonly threads?: string;
   readonly device?: string;
+  readonly weights?: string;
+  readonly experts?: string;
+  readonly cache?: string;
 }
 
 const EXAMS: Readonly<Record<ExamName, string>> = {
@@ -50,8 +54,7 @@ const EXAMS: Readonly<Record<ExamName, string>> = {
 
 export function registerExamCommands(evaluate: Command, context: CliContext): void {
   for (const name of ['cmb', 'cmexam', 'cmmlu-med'] as const) {
-    evaluate
-      .command(name)
+    withFormatOptions(evaluate.command(name))
       .description(EXAMS[name])
       .requiredOption('--data <path>', 'file or folder of the set, as published or normalised')
       .option(
@@ -95,8 +98,9 @@ async function evaluateExam(name: ExamName, flags: ExamFlags, context: CliContex
   const exam = usable(await readExam(name, resolve(flags.data)), flags.skipBadRows === true);
   const questions = sampleQuestions(exam.questions, flags.limit, flags.seed);
   const pool = await readExamples(exam, flags);
-  const { base: model, shards, threads, device } = flags;
-  const given = Object.entries({ model, shards, threads, device, apiKey: flags.key });
+  const { base: model, shards, threads, device, weights, experts, cache } = flags;
+  const formats = { weights, experts, cache };
+  const given = Object.entries({ model, shards, threads, device, ...formats, apiKey: flags.key });
   const settings = await readSettings(
     Object.fromEntries(given.filter(([, value]) => value !== undefined)),
     context.environment,

@@ -2,7 +2,7 @@
 import { Option, type Command } from 'commander';
 import { createHost } from '../../backend/host.ts';
 import { CallerError } from '../../base/errors.ts';
-import { readSettings, type Settings } from '../config.ts';
+import { halfFormats, readSettings, weightFormats, type Settings } from '../config.ts';
 import type { ServiceContext } from '../context.ts';
 import { deviceNames } from '../devices.ts';
 import { createLogger } from '../logger.ts';
@@ -31,7 +31,7 @@ export function registerServeCommand(program: Command, context: ServiceContext):
 
 /** Flags of every command that opens a model. */
 export function withModelOptions(command: Command): Command {
-  return command
+  return withFormatOptions(command)
     .option('--model <directory>', 'Hugging Face checkpoint (default: the base that ships)')
     .option('--shards <directory>', 'folder of <specialty>/<version>.safetensors (default: those that ship)')
     .option('--threads <n>', 'compute threads (default: all cores)')
@@ -40,6 +40,20 @@ export function withModelOptions(command: Command): Command {
     .option('--cache-pages <n>', 'pages of the KV cache, 16 tokens each (default 1024)')
     .option('--expert-slots <n>', 'experts that fit into the pool (default 128)')
     .option('--expert-rank <n>', 'largest rank of an expert (default 16)');
+}
+
+/** Flags of every command that loads weights to answer with. */
+export function withFormatOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--weights <format>', "the base's matrices (default f32)").choices([...weightFormats]),
+    )
+    .addOption(
+      new Option('--experts <format>', 'experts, f16 on a GPU (default f32)').choices([...halfFormats]),
+    )
+    .addOption(
+      new Option('--cache <format>', 'KV cache, f16 on a GPU (default f32)').choices([...halfFormats]),
+    );
 }
 
 export function logLevelOption(): Option {
@@ -91,13 +105,14 @@ async function serve(settings: Settings, context: ServiceContext): Promise<void>
   }
 }
 
-function describe({ device, config, fingerprint, shards }: OpenModel, url: string): string[] {
+function describe({ device, config, formats, fingerprint, shards }: OpenModel, url: string): string[] {
   const { layers, hiddenSize, vocabularySize, maxPositions } = config;
   const held = shards.resident().map(({ specialty, version }) => `${specialty} ${version}`);
   const megabytes = Math.ceil(device.memory().allocatedBytes / 2 ** 20);
   return [
     `device  ${device.description}`,
     `model   ${layers} layers × ${hiddenSize}, ${vocabularySize} tokens, context ${maxPositions}, fingerprint ${fingerprint.slice(0, 12)}`,
+    `formats weights ${formats.weights}, experts ${formats.experts}, cache ${formats.cache}`,
     `shards  ${held.length === 0 ? 'none yet' : held.join(', ')}`,
     `memory  ${megabytes} MB`,
     `listens ${url}`,

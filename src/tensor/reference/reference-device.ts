@@ -2,10 +2,12 @@
  * The device that is obviously right: every kernel's plain TypeScript, one element after the other, no threads. With
  * precision `f64` it is the oracle for models; with `bankBytes` it shows whether the code above survives many banks.
  */
+import { decodeTensor } from '../../../kernels/formats-decode.ts';
+import { floatToHalf } from '../../../kernels/halves.ts';
 import type { Device, DeviceBuffer, DeviceMemory, Dispatch, Tensor } from '../device.ts';
 import { InternalError } from '../../base/errors.ts';
 import { invariant } from '../../base/invariant.ts';
-import { elementCount, validateDispatch } from '../validate-dispatch.ts';
+import { byteSize, elementCount, validateDispatch } from '../validate-dispatch.ts';
 
 export interface ReferenceDeviceOptions {
   /** `f64`: f32 tensors are held and computed as doubles; only `write` and `read` round. Default `f32`. */
@@ -91,8 +93,11 @@ class ReferenceDevice implements Device {
     for (const dispatch of dispatches) validateDispatch(dispatch, this.offsetAlignment);
     for (const { kernel, bindings, params } of dispatches) {
       const views = kernel.bindings.map(({ name }) => [name, this.#view(bindings[name]!)] as const);
-      kernel.reference(Object.fromEntries(views), params);
-      for (const { name, access } of kernel.bindings) if (access !== 'read') this.#round(bindings[name]!);
+      const byName = Object.fromEntries(views);
+      kernel.reference(byName, params);
+      for (const { name, access } of kernel.bindings) {
+        if (access !== 'read') this.#keep(bindings[name]!, byName[name]!);
+      }
     }
   }
 
@@ -112,20 +117,33 @@ class ReferenceDevice implements Device {
     return storage;
   }
 
+  /** A tensor's elements, decoded where it is of a compact format. */
   #view(tensor: Tensor): Float32Array | Float64Array | Uint32Array {
     const { bytes, wide } = this.#storage(tensor.buffer);
+    const { type, byteOffset } = tensor;
     const length = elementCount(tensor);
-    if (tensor.type === 'u32') return new Uint32Array(bytes, tensor.byteOffset, length);
-    const first = tensor.byteOffset / 4;
-    return wide ? wide.subarray(first, first + length) : new Float32Array(bytes, tensor.byteOffset, length);
+    if (type === 'u32') return new Uint32Array(bytes, byteOffset, length);
+    if (type !== 'f32') {
+      const values = wide ? new Float64Array(length) : new Float32Array(length);
+      decodeTensor(type, new Uint8Array(bytes, byteOffset, byteSize(tensor)), values);
+      return values;
+    }
+    const first = byteOffset / 4;
+    return wide ? wide.subarray(first, first + length) : new Float32Array(bytes, byteOffset, length);
   }
 
-  /** Brings what a kernel wrote in doubles to the bytes that `read` returns. */
-  #round(tensor: Tensor): void {
+  /**
+   * Brings what a kernel wrote in doubles, or decoded, to the bytes that `read` returns. What it left alone keeps its
+   * bits: decoding is exact, and so is encoding again, but for NaNs, which become one another.
+   */
+  #keep(tensor: Tensor, values: Float32Array | Float64Array | Uint32Array): void {
     const { bytes, wide } = this.#storage(tensor.buffer);
-    if (!wide || tensor.type !== 'f32') return;
-    const first = tensor.byteOffset / 4;
-    const length = elementCount(tensor);
-    new Float32Array(bytes, tensor.byteOffset, length).set(wide.subarray(first, first + length));
+    const { type, byteOffset } = tensor;
+    if (type === 'f16') {
+      new Uint16Array(bytes, byteOffset, values.length).set(floatToHalf(Float32Array.from(values)));
+    } else if (wide && type === 'f32') {
+      new Float32Array(bytes, byteOffset, values.length).set(values);
+    }
+    invariant(type !== 'q8' && type !== 'q4', 'kernels write no blocks');
   }
 }

@@ -1,6 +1,7 @@
 /** A buffer of the `wasm` device: a pointer into one of its banks. */
 import { invariant } from '../../base/invariant.ts';
 import type { DeviceBuffer, Tensor } from '../device.ts';
+import { byteSize } from '../validate-dispatch.ts';
 
 export class WasmBuffer implements DeviceBuffer {
   readonly byteLength: number;
@@ -26,8 +27,4 @@ export function homeBank(tensors: readonly Tensor[]): number {
   let best = tensors[0]!;
   for (const tensor of tensors) if (byteSize(tensor) > byteSize(best)) best = tensor;
   return best.buffer.bank;
-}
-
-export function byteSize(tensor: Tensor): number {
-  return tensor.shape.reduce((product, size) => product * size, 4);
 }

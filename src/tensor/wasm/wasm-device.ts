@@ -6,13 +6,16 @@
  */
 import { InternalError } from '../../base/errors.ts';
 import { invariant } from '../../base/invariant.ts';
+import { valueBytes } from '../../../kernels/formats.ts';
 import { kernels } from '../../../kernels/index.ts';
+import type { KernelSpec } from '../../../kernels/kernel.ts';
 import type { Device, DeviceBuffer, DeviceMemory, Dispatch, Tensor } from '../device.ts';
 import { Bank } from './bank.ts';
 import { COPY, MAX_COMMANDS, MAX_STREAM } from './command-stream.ts';
 import type { BankStart } from './command-stream.ts';
 import { Team, type SpawnThread } from './team.ts';
-import { byteSize, homeBank, own, WasmBuffer } from './wasm-buffer.ts';
+import { byteSize, elementCount } from '../validate-dispatch.ts';
+import { homeBank, own, WasmBuffer } from './wasm-buffer.ts';
 
 export interface WasmDeviceOptions {
   readonly module: WebAssembly.Module;
@@ -40,6 +43,8 @@ interface Staged {
 const DEFAULT_BANK_BYTES = 65535 * 65536;
 const DEFAULT_SCRATCH_BYTES = 1 << 20;
 const MAX_STAGING_BYTES = 128 << 20;
+/** As `kernels/simd/formats.simd.ts` numbers them. */
+const FORMATS: readonly string[] = ['f32', 'f16', 'q8', 'q4'];
 const names = Object.values(kernels).map((kernel) => kernel.name);
 const functionOf = new Map(names.map((name, index) => [name, index]));
 
@@ -199,6 +204,11 @@ export class WasmDevice implements Device {
       invariant(tensor, `${kernel.name} lacks its binding ${name}`);
       return tensor;
     });
+    for (const [index, { name, type }] of kernel.bindings.entries()) {
+      const tensor = tensors[index]!;
+      const readable = tensor.type === type || kernel.simd?.encoded.includes(name);
+      invariant(readable, `${kernel.name} on wasm takes ${name} as ${type}, not as ${tensor.type}`);
+    }
     const home = homeBank(tensors);
     const places = this.#place(tensors, home, staged);
     if (places === null) return false;
@@ -222,7 +232,7 @@ export class WasmDevice implements Device {
     });
     const grain = kernel.grain?.(params) ?? Math.ceil(items / (this.#options.threads * 4));
     const kernelIndex = functionOf.get(kernel.name)!;
-    const args = [...pointers, ...values];
+    const args = [...pointers, ...values, ...encodedArguments(kernel, tensors, places)];
     this.#push(encoder, [kernelIndex, home, items, grain, args.length, ...args]);
     for (const copy of back) copy();
     return true;
@@ -247,4 +257,17 @@ export class WasmDevice implements Device {
     encoder.at += words.length;
     encoder.commands++;
   }
+}
+
+/** Format and place of the scales of each binding that comes in any format. */
+function encodedArguments(
+  { bindings, simd }: KernelSpec,
+  tensors: readonly Tensor[],
+  places: readonly number[],
+): number[] {
+  return (simd?.encoded ?? []).flatMap((name) => {
+    const index = bindings.findIndex((binding) => binding.name === name);
+    const tensor = tensors[index]!;
+    return [FORMATS.indexOf(tensor.type), places[index]! + valueBytes(tensor.type, elementCount(tensor))];
+  });
 }
