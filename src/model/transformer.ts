@@ -37,8 +37,6 @@ export interface TransformerOptions {
   readonly pageSize: number;
   /** Pages of the KV cache. */
   readonly pages: number;
-  /** What keys and values are kept as; f16 on `webgpu` only, for heads whose sizes together are a multiple of 8. */
-  readonly kvFormat: 'f32' | 'f16';
   readonly experts: ExpertPoolOptions;
   /** Of the matrices of the base, embedding and head included. */
   readonly weightFormat: NumberFormat;
@@ -60,7 +58,6 @@ const DEFAULT_TRANSFORMER_OPTIONS: TransformerOptions = {
   maxBatchTokens: 256,
   pageSize: 16,
   pages: 1024,
-  kvFormat: 'f32',
   experts: { slots: 128, rank: 16 },
   weightFormat: 'f32',
   expertFormat: 'f32',
@@ -90,14 +87,7 @@ export class Transformer implements ModelRunner {
   #dispatchesPerLayer = 0;
 
   private constructor(device: Device, config: ModelConfig, options: TransformerOptions) {
-    const { pages, pageSize, kvFormat, maxBatchTokens: T, maxLogitRows: L } = options;
-    const { maxRoutes, maxExpertsPerRoute } = options;
-    if (kvFormat === 'f16' && device.kind === 'wasm') {
-      throw new CallerError(
-        'unsupported_kv_format',
-        'On the CPU the cache is kept as f32; choose f32 for it.',
-      );
-    }
+    const { pages, pageSize, maxBatchTokens: T, maxRoutes, maxExpertsPerRoute, maxLogitRows: L } = options;
     invariant(maxExpertsPerRoute <= MAX_GATE_EXPERTS, `a route of more than ${MAX_GATE_EXPERTS} experts`);
     this.#device = device;
     this.#options = options;
