@@ -4,20 +4,27 @@
  * upload without decoding it.
  *
  * Layout (E experts, C channels, R rank): `layers.{l}.router.weight [E, C]`, `layers.{l}.{linear}.lora_A [E, R, in]`,
- * `layers.{l}.{linear}.lora_B [E, out, R]`. Every layer of the base has a router; a linear may be absent.
+ * `layers.{l}.{linear}.lora_B [E, out, R]`. Every layer of the base has a router; a linear may be absent. Experts of
+ * attention have a gate of their own, `layers.{l}.attention_router.weight [E, C]`: they are trained and scored, not served.
  */
 import { z } from 'zod';
-import { CallerError } from './errors.ts';
-import { headerOfBytes, type SafetensorsHeader, type TensorEntry } from './safetensors-header.ts';
+import { headerOfBytes, type SafetensorsHeader } from './safetensors-header.ts';
 import { sha256Hex } from './sha256.ts';
+import {
+  ADAPTED_LINEARS,
+  ATTENTION_LINEARS,
+  FFN_LINEARS,
+  TensorSizes,
+  malformed,
+  readTensorName,
+  routerName,
+} from './shard-tensors.ts';
+import type { AdaptedLinear, ExpertPart } from './shard-tensors.ts';
 
 const SHARD_FORMAT = 'sparsedoctor-shard-1';
-export const ADAPTED_LINEARS = ['gate_proj', 'up_proj', 'down_proj'] as const;
-export type AdaptedLinear = (typeof ADAPTED_LINEARS)[number];
 
 export const MAX_SHARD_HEADER_BYTES = 1024 * 1024;
 const MAX_RANK = 256;
-const MAX_EXPERTS = 1024;
 /** Experts that a token may mix, whatever its shards say. */
 export const MAX_TOP_K = 4;
 
@@ -64,7 +71,11 @@ export interface ShardLayout {
   readonly layers: number;
   readonly experts: number;
   readonly hiddenSize: number;
+  /** Undefined where no linear tells. */
   readonly intermediateSize: number | undefined;
+  /** Channels of all query heads, and of all key heads. */
+  readonly querySize: number | undefined;
+  readonly keyValueSize: number | undefined;
   /** Linears that any layer adapts. */
   readonly linears: readonly AdaptedLinear[];
   readonly parameters: number;
@@ -93,66 +104,110 @@ function parseShardMetadata(raw: Readonly<Record<string, string>>): ShardMetadat
   const result = metadataSchema.safeParse(raw);
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'keys'}: ${issue.message}`);
-  throw fail('metadata', `The shard's metadata is not valid: ${problems.join('; ')}.`);
+  throw malformed('metadata', `The shard's metadata is not valid: ${problems.join('; ')}.`);
 }
 
-/** Checks names, types and shapes of a shard's tensors against each other. */
-export function readShardLayout(header: SafetensorsHeader): ShardLayout {
+/** What computes a shard: hosts serve experts of the FFN; the trainer and its scorer also those of attention. */
+export type ShardUse = 'serving' | 'training';
+
+/** Checks names, types and shapes of a shard's tensors against each other, and that the use can compute them. */
+export function readShardLayout(header: SafetensorsHeader, use: ShardUse = 'serving'): ShardLayout {
   const metadata = parseShardMetadata(header.metadata);
-  const sizes = new Sizes(metadata.rank);
-  const routers = new Set<number>();
+  const sizes = new TensorSizes(metadata.rank);
+  const routers: Record<ExpertPart, Set<number>> = { ffn: new Set(), attention: new Set() };
   const halves = new Map<string, number>();
   let parameters = 0;
   for (const tensor of header.tensors.values()) {
-    const { layer, linear, half } = readName(tensor.name);
+    const { layer, part, linear, half } = readTensorName(tensor.name);
     if (!['F32', 'F16', 'BF16'].includes(tensor.type)) {
-      throw fail('dtype', `Tensor ${tensor.name} is ${tensor.type}; shards hold F32, F16 or BF16.`);
+      throw malformed('dtype', `Tensor ${tensor.name} is ${tensor.type}; shards hold F32, F16 or BF16.`);
     }
     sizes.check(tensor, linear, half);
-    if (linear === undefined) routers.add(layer);
+    if (linear === undefined) routers[part].add(layer);
     else halves.set(`${layer}.${linear}`, (halves.get(`${layer}.${linear}`) ?? 0) + 1);
     parameters += tensor.shape.reduce((product, size) => product * size, 1);
   }
-  if (halves.size === 0) throw fail('missing_tensor', 'The shard adapts no linear at all.');
+  if (halves.size === 0) throw malformed('missing_tensor', 'The shard adapts no linear at all.');
   for (const [name, count] of halves) {
-    if (count !== 2) throw fail('missing_tensor', `layers.${name} has only one of lora_A and lora_B.`);
-    const layer = Number.parseInt(name, 10);
-    if (!routers.has(layer)) throw fail('missing_tensor', `layers.${layer}.router.weight is missing.`);
+    if (count !== 2) throw malformed('missing_tensor', `layers.${name} has only one of lora_A and lora_B.`);
   }
-  for (let layer = 0; layer < routers.size; layer++) {
-    if (!routers.has(layer)) throw fail('missing_tensor', `layers.${layer}.router.weight is missing.`);
-  }
+  const linears = ADAPTED_LINEARS.filter((linear) =>
+    [...halves.keys()].some((name) => name.endsWith(`.${linear}`)),
+  );
+  const layers = countLayers(routers, linears, [...halves.keys()]);
   if (metadata.topK > sizes.of('experts')) {
-    throw fail('shape', `top_k is ${metadata.topK}, but the shard has ${sizes.of('experts')} experts.`);
+    throw malformed('shape', `top_k is ${metadata.topK}, but the shard has ${sizes.of('experts')} experts.`);
   }
+  if (use === 'serving') requireServable(linears);
   return {
     metadata,
-    layers: routers.size,
+    layers,
     experts: sizes.of('experts'),
     hiddenSize: sizes.of('hidden'),
     intermediateSize: sizes.known.get('intermediate'),
-    linears: ADAPTED_LINEARS.filter((linear) => [...halves.keys()].some((name) => name.endsWith(linear))),
+    querySize: sizes.known.get('query'),
+    keyValueSize: sizes.known.get('keyValue'),
+    linears,
     parameters,
   };
+}
+
+/** Each part whose linears are adapted has a router in every layer. */
+function countLayers(
+  routers: Readonly<Record<ExpertPart, ReadonlySet<number>>>,
+  linears: readonly AdaptedLinear[],
+  adapted: readonly string[],
+): number {
+  const last = Math.max(
+    ...adapted.map((name) => Number.parseInt(name, 10)),
+    ...routers.ffn,
+    ...routers.attention,
+  );
+  for (const [part, own] of [
+    ['ffn', FFN_LINEARS],
+    ['attention', ATTENTION_LINEARS],
+  ] as const) {
+    const isAdapted = own.some((linear) => linears.includes(linear));
+    if (!isAdapted && routers[part].size === 0) continue;
+    for (let layer = 0; layer <= last; layer++) {
+      if (routers[part].has(layer)) continue;
+      throw malformed('missing_tensor', `${routerName(layer, part)} is missing.`);
+    }
+  }
+  return last + 1;
+}
+
+function requireServable(linears: readonly AdaptedLinear[]): void {
+  const found = ATTENTION_LINEARS.filter((linear) => linears.includes(linear));
+  if (found.length === 0) return;
+  throw malformed(
+    'not_served',
+    `The shard adapts ${found.join(', ')}: experts of attention are for training and scoring alone, hosts serve those of ${FFN_LINEARS.join(', ')}. Train it with "adapted" among these.`,
+  );
 }
 
 export interface ExpectedShard {
   readonly baseFingerprint?: string;
   readonly specialty?: string;
   readonly version?: string;
+  /** By default `serving`. */
+  readonly use?: ShardUse;
 }
 
 /** Holds what a shard says it is against what was asked for. */
 export function checkShardIdentity(metadata: ShardMetadata, expected: ExpectedShard): void {
   if (expected.baseFingerprint !== undefined && metadata.baseFingerprint !== expected.baseFingerprint) {
-    throw fail(
+    throw malformed(
       'other_base',
       `The shard was trained for base ${metadata.baseFingerprint.slice(0, 12)}…, this one is ${expected.baseFingerprint.slice(0, 12)}…. Train it again on this base.`,
     );
   }
   for (const key of ['specialty', 'version'] as const) {
     if (expected[key] !== undefined && metadata[key] !== expected[key]) {
-      throw fail('other_name', `The shard's ${key} is "${metadata[key]}", expected was "${expected[key]}".`);
+      throw malformed(
+        'other_name',
+        `The shard's ${key} is "${metadata[key]}", expected was "${expected[key]}".`,
+      );
     }
   }
 }
@@ -163,81 +218,15 @@ export async function checkShardBytes(
   expected: ExpectedShard = {},
 ): Promise<ShardLayout & { readonly header: SafetensorsHeader }> {
   const header = headerOfBytes(bytes, MAX_SHARD_HEADER_BYTES);
-  const layout = readShardLayout(header);
+  const layout = readShardLayout(header, expected.use);
   const { metadata } = layout;
   checkShardIdentity(metadata, expected);
   const actual = await sha256Hex(bytes.subarray(header.dataOffset));
   if (actual !== metadata.tensorsSha256) {
-    throw fail(
+    throw malformed(
       'hash_mismatch',
       'The tensor bytes do not match the hash in the metadata; copy the shard again.',
     );
   }
   return { ...layout, header };
-}
-
-function readName(name: string): { layer: number; linear?: AdaptedLinear; half?: 'A' | 'B' } {
-  const match = /^layers\.(0|[1-9]\d{0,3})\.(?:router\.weight|([a-z_]{1,32})\.lora_([AB]))$/.exec(name);
-  if (match === null)
-    throw fail(
-      'unknown_tensor',
-      `The shard holds a tensor it should not: ${JSON.stringify(name.slice(0, 120))}.`,
-    );
-  const layer = Number(match[1]);
-  if (match[2] === undefined) return { layer };
-  const linear = ADAPTED_LINEARS.find((known) => known === match[2]);
-  if (linear === undefined) {
-    throw fail(
-      'unknown_tensor',
-      `The shard adapts ${match[2]}; supported are ${ADAPTED_LINEARS.join(', ')}.`,
-    );
-  }
-  return { layer, linear, half: match[3] === 'A' ? 'A' : 'B' };
-}
-
-type SizeName = 'experts' | 'hidden' | 'intermediate';
-
-/** Learns each size where it is first seen and holds all later tensors to it. */
-class Sizes {
-  readonly known = new Map<SizeName, number>();
-  readonly #rank: number;
-
-  constructor(rank: number) {
-    this.#rank = rank;
-  }
-
-  of(name: SizeName): number {
-    return this.known.get(name) ?? 0;
-  }
-
-  check(tensor: TensorEntry, linear: AdaptedLinear | undefined, half: 'A' | 'B' | undefined): void {
-    const [input, output]: SizeName[] =
-      linear === 'down_proj' ? ['intermediate', 'hidden'] : ['hidden', 'intermediate'];
-    let pattern: (SizeName | 'rank' | undefined)[];
-    if (linear === undefined) pattern = ['experts', 'hidden'];
-    else pattern = half === 'A' ? ['experts', 'rank', input] : ['experts', output, 'rank'];
-    const fits =
-      tensor.shape.length === pattern.length && tensor.shape.every((size, i) => this.#fits(pattern[i], size));
-    if (!fits) {
-      const wanted = pattern.map((name) => this.#describe(name)).join(', ');
-      throw fail('shape', `Tensor ${tensor.name} is [${tensor.shape.join(', ')}], expected was [${wanted}].`);
-    }
-  }
-
-  #fits(name: SizeName | 'rank' | undefined, size: number): boolean {
-    if (name === undefined || size < 1) return false;
-    if (name === 'rank') return size === this.#rank;
-    if (name === 'experts' && size > MAX_EXPERTS) return false;
-    if (!this.known.has(name)) this.known.set(name, size);
-    return this.known.get(name) === size;
-  }
-
-  #describe(name: SizeName | 'rank' | undefined): string {
-    if (name === 'rank') return `rank ${this.#rank}`;
-    return name === undefined ? '?' : `${name} ${this.known.get(name) ?? '≥ 1'}`;
-  }
-}
-
-function fail(malformation: string, message: string): CallerError {
-  return new CallerError(`shard_${malformation}`, message);
 }

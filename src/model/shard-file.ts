@@ -5,14 +5,10 @@
 import { CallerError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
 import { sha256Hex } from '../base/sha256.ts';
-import {
-  ADAPTED_LINEARS,
-  checkShardBytes,
-  encodeShardMetadata,
-  type AdaptedLinear,
-  type ShardLayout,
-  type ShardMetadata,
-} from '../base/shard-metadata.ts';
+import { checkShardBytes, encodeShardMetadata } from '../base/shard-metadata.ts';
+import type { ShardLayout, ShardMetadata, ShardUse } from '../base/shard-metadata.ts';
+import { ADAPTED_LINEARS, routerName } from '../base/shard-tensors.ts';
+import type { AdaptedLinear, ExpertPart } from '../base/shard-tensors.ts';
 import type { ModelConfig } from './config.ts';
 import {
   decodeFloats,
@@ -31,8 +27,10 @@ export interface ShardLinear {
 }
 
 export interface ShardLayer {
-  /** [E, C] */
-  readonly router: Float32Array;
+  /** [E, C]; undefined where nothing of the FFN is adapted. */
+  readonly router?: Float32Array | undefined;
+  /** [E, C]; undefined where nothing of attention is adapted. */
+  readonly attentionRouter?: Float32Array | undefined;
   readonly linears: Readonly<Partial<Record<AdaptedLinear, ShardLinear>>>;
 }
 
@@ -53,12 +51,14 @@ export interface ShardExpectations {
   readonly config?: ModelConfig;
   /** The base the shard shall run on: its identity is checked. */
   readonly baseFingerprint?: string;
+  /** By default `serving`, which refuses experts of attention. */
+  readonly use?: ShardUse;
 }
 
 /** Checks and decodes a whole file. Every malformation throws a `CallerError` of its own code, and nothing is kept. */
 export async function readShardFile(bytes: Uint8Array, expected: ShardExpectations = {}): Promise<ShardFile> {
-  const { config, baseFingerprint } = expected;
-  const checked = await checkShardBytes(bytes, baseFingerprint === undefined ? {} : { baseFingerprint });
+  const { config, ...identity } = expected;
+  const checked = await checkShardBytes(bytes, identity);
   if (config !== undefined) checkSizes(checked, config);
   const { header, experts, hiddenSize } = checked;
   const decode = (name: string): Float32Array | undefined => {
@@ -85,12 +85,9 @@ export async function writeShardFile(shard: ShardToWrite, type: FloatType = 'F16
   const tensors: TensorToWrite[] = [];
   for (const [index, layer] of shard.layers.entries()) {
     const prefix = `layers.${index}.`;
-    tensors.push({
-      name: `${prefix}router.weight`,
-      type,
-      shape: [experts, hiddenSize],
-      values: layer.router,
-    });
+    for (const [part, values] of routersOf(layer)) {
+      if (values) tensors.push({ name: routerName(index, part), type, shape: [experts, hiddenSize], values });
+    }
     for (const linear of ADAPTED_LINEARS) {
       const halves = layer.linears[linear];
       if (halves === undefined) continue;
@@ -104,21 +101,29 @@ export async function writeShardFile(shard: ShardToWrite, type: FloatType = 'F16
   const tensorsSha256 = await sha256Hex(safetensorsData(tensors));
   const file = writeSafetensors(tensors, encodeShardMetadata({ ...shard.metadata, tensorsSha256 }));
   // Reading it back is cheap and holds the writer to all that readers demand, rounding to infinity included.
-  await readShardFile(file);
+  await readShardFile(file, { use: 'training' });
   return file;
 }
 
 function readLayer(index: number, decode: (name: string) => Float32Array | undefined): ShardLayer {
   const prefix = `layers.${index}.`;
-  const router = decode(`${prefix}router.weight`);
-  invariant(router !== undefined, 'the layout check found every router');
+  const router = decode(routerName(index, 'ffn'));
+  const attentionRouter = decode(routerName(index, 'attention'));
+  invariant(router ?? attentionRouter, 'the layout check found every router');
   const linears: Partial<Record<AdaptedLinear, ShardLinear>> = {};
   for (const linear of ADAPTED_LINEARS) {
     const A = decode(`${prefix}${linear}.lora_A`);
     const B = decode(`${prefix}${linear}.lora_B`);
     if (A !== undefined && B !== undefined) linears[linear] = { A, B };
   }
-  return { router, linears };
+  return { router, attentionRouter, linears };
+}
+
+function routersOf({ router, attentionRouter }: ShardLayer): [ExpertPart, Float32Array | undefined][] {
+  return [
+    ['ffn', router],
+    ['attention', attentionRouter],
+  ];
 }
 
 function checkSizes(layout: ShardLayout, config: ModelConfig): void {
@@ -126,6 +131,8 @@ function checkSizes(layout: ShardLayout, config: ModelConfig): void {
     ['layers', config.layers, layout.layers],
     ['channels', config.hiddenSize, layout.hiddenSize],
     ['feed-forward channels', config.intermediateSize, layout.intermediateSize],
+    ['query channels', config.heads * config.headSize, layout.querySize],
+    ['key channels', config.keyValueHeads * config.headSize, layout.keyValueSize],
   ];
   for (const [name, base, shard] of sizes) {
     if (shard === undefined || shard === base) continue;

@@ -1,9 +1,9 @@
 /** A look at the routing of a few steps: what their gates chose, read back layer by layer and measured. */
 import { createRandom } from '../base/random.ts';
-import { ADAPTED } from '../model/parameters.ts';
 import { NONE } from '../tensor/device.ts';
 import type { Device, Tensor } from '../tensor/device.ts';
 import { elements, readTensor } from '../tensor/tensors.ts';
+import type { ExpertActivations } from './network/activations.ts';
 import type { TrainingNetwork } from './network/network.ts';
 import {
   entropy,
@@ -17,6 +17,8 @@ import type { Batch } from './trainer.ts';
 
 export interface LayerRouting {
   readonly layer: number;
+  /** Where the gate is not that of the FFN. */
+  readonly part?: 'attention';
   /** Mean entropy of a token's gate over its route, nats. */
   readonly entropy: number;
   /** Of chosen expert and specialty, nats. */
@@ -37,6 +39,7 @@ export interface OutputPoint {
 
 export interface LayerOutputs {
   readonly layer: number;
+  readonly part?: 'attention';
   readonly points: readonly OutputPoint[];
 }
 
@@ -45,7 +48,7 @@ const SILHOUETTE_POINTS = 400;
 /** Points of a layer for a map. */
 const OUTPUT_POINTS = 600;
 
-interface LayerTally {
+interface MixtureTally {
   /** Choices by specialty and slot. */
   readonly counts: number[][];
   readonly entropy: { total: number; tokens: number };
@@ -59,27 +62,28 @@ export class RoutingLook {
   readonly #names: readonly string[];
   /** Steps of one look. */
   readonly steps: number;
-  #layers: LayerTally[];
+  #mixtures: MixtureTally[];
 
   constructor(device: Device, network: TrainingNetwork, names: readonly string[]) {
     this.#device = device;
     this.#network = network;
     this.#names = names;
     this.steps = Math.ceil(names.length / network.options.batch.B);
-    this.#layers = this.#empty();
+    this.#mixtures = this.#empty();
   }
 
   /** Takes in the training batch that the network has just seen; only tokens with a target count. */
   async add(batch: Batch): Promise<void> {
     const each = Math.ceil(OUTPUT_POINTS / this.steps);
-    for (const [layer, { counts, entropy: sum, points }] of this.#layers.entries()) {
-      await this.#count(batch, layer, counts);
-      const mean = await this.#entropy(batch, layer);
+    for (const [index, { counts, entropy: sum, points }] of this.#mixtures.entries()) {
+      const experts = this.#network.mixtures[index]!;
+      await this.#count(batch, experts, counts);
+      const mean = await this.#entropy(batch, experts);
       sum.total += mean.total;
       sum.tokens += mean.tokens;
       const found = this.#hasEmbeddings
-        ? await anchorPoints(this.#device, this.#network, batch, layer)
-        : await hiddenPoints(this.#device, this.#network, batch, layer, each);
+        ? await anchorPoints(this.#device, this.#network, batch, index)
+        : await hiddenPoints(this.#device, experts, batch, each);
       for (const { z, expert, token } of sample(found, each)) {
         points.push({ z, expert, specialty: this.#names[specialtyOf(this.#network, batch, token)]! });
       }
@@ -88,21 +92,26 @@ export class RoutingLook {
 
   /** The look as metrics and as points for a map; the next one begins empty. */
   finish(): { routing: LayerRouting[]; outputs: LayerOutputs[] } {
-    const routing = this.#layers.map((tally, layer) => this.#measure(tally, layer));
-    const outputs = this.#layers.map(({ points }, layer) => ({
-      layer,
+    const routing = this.#mixtures.map((tally, index) => this.#measure(tally, index));
+    const outputs = this.#mixtures.map(({ points }, index) => ({
+      ...this.#place(index),
       points: sample(points, OUTPUT_POINTS),
     }));
-    this.#layers = this.#empty();
+    this.#mixtures = this.#empty();
     return { routing, outputs };
   }
 
-  #measure({ counts, entropy: { total, tokens }, points }: LayerTally, layer: number): LayerRouting {
+  #place(index: number): Pick<LayerRouting, 'layer' | 'part'> {
+    const { layer, part } = this.#network.mixtures[index]!.mixture;
+    return part === 'attention' ? { layer, part } : { layer };
+  }
+
+  #measure({ counts, entropy: { total, tokens }, points }: MixtureTally, index: number): LayerRouting {
     const load = counts[0]!.map((_, slot) => counts.reduce((all, row) => all + row[slot]!, 0));
     const some = sample(points, SILHOUETTE_POINTS);
     const byName = this.#names.map((name, index): [string, number[]] => [name, shares(counts[index]!)]);
     return {
-      layer,
+      ...this.#place(index),
       entropy: total / Math.max(1, tokens),
       mutualInformation: mutualInformation(counts),
       silhouette: silhouette(some),
@@ -121,18 +130,18 @@ export class RoutingLook {
     return contrast ? contrast.options.variant !== 'routing' : false;
   }
 
-  #empty(): LayerTally[] {
+  #empty(): MixtureTally[] {
     const { slots } = this.#network.options.experts!;
-    return this.#network.layers.map(() => ({
+    return this.#network.mixtures.map(() => ({
       counts: this.#names.map(() => Array.from({ length: slots }, () => 0)),
       entropy: { total: 0, tokens: 0 },
       points: [],
     }));
   }
 
-  async #count(batch: Batch, layer: number, counts: number[][]): Promise<void> {
+  async #count(batch: Batch, { gate }: ExpertActivations, counts: number[][]): Promise<void> {
     const { topK: K } = this.#network.options.experts!;
-    const slots = await readWords(this.#device, this.#network.layers[layer]!.experts!.gate.slots);
+    const slots = await readWords(this.#device, gate.slots);
     for (const [place, slot] of slots.entries()) {
       const token = Math.floor(place / K);
       if (slot === NONE || batch.targets[token] === NONE) continue;
@@ -140,9 +149,9 @@ export class RoutingLook {
     }
   }
 
-  async #entropy(batch: Batch, layer: number): Promise<{ total: number; tokens: number }> {
+  async #entropy(batch: Batch, { gate }: ExpertActivations): Promise<{ total: number; tokens: number }> {
     const { maxExperts } = this.#network.options.experts!;
-    const logits = await readTensor(this.#device, this.#network.layers[layer]!.experts!.gate.logits);
+    const logits = await readTensor(this.#device, gate.logits);
     return gateEntropy(logits, batch, maxExperts);
   }
 }
@@ -181,9 +190,9 @@ async function anchorPoints(
   device: Device,
   network: TrainingNetwork,
   batch: Batch,
-  layer: number,
+  mixture: number,
 ): Promise<TokenPoint[]> {
-  const { embedding, owner } = network.routing!.contrast!.layers[layer]!;
+  const { embedding, owner } = network.routing!.contrast!.mixtures[mixture]!;
   const d = embedding.shape[1]!;
   const values = await readTensor(device, embedding);
   const { topK: K } = network.options.experts!;
@@ -197,19 +206,18 @@ async function anchorPoints(
 
 async function hiddenPoints(
   device: Device,
-  network: TrainingNetwork,
+  { gate, hidden }: ExpertActivations,
   { targets }: Batch,
-  layer: number,
   most: number,
 ): Promise<TokenPoint[]> {
-  const { gate, hidden } = network.layers[layer]!.experts!;
-  const { topK: K, rank: R } = network.options.experts!;
+  const K = gate.slots.shape[1]!;
   const slots = await readWords(device, gate.slots);
   const parts: Float32Array[] = [];
-  for (const linear of ADAPTED) parts.push(await readTensor(device, hidden[linear]));
+  for (const tensor of hidden.values()) parts.push(await readTensor(device, tensor));
   const places = [...slots.keys()].filter(
     (place) => slots[place] !== NONE && targets[Math.floor(place / K)] !== NONE,
   );
+  const R = [...hidden.values()][0]!.shape[2]!;
   return sample(places, most).map((place) => ({
     z: normalised(parts.flatMap((part) => [...part.subarray(place * R, (place + 1) * R)])),
     expert: slots[place]!,

@@ -10,11 +10,11 @@ import type { Batch } from './trainer.ts';
 
 /** Losses beside that of the text, without their weights; each is there where the run has it. */
 export interface RoutingLosses {
-  /** Σ g ℓ over a layer's anchors, a mean over layers and anchor tokens, nats. */
+  /** Σ g ℓ over a mixture's anchors, a mean over mixtures and anchor tokens, nats. */
   readonly contrast?: number;
-  /** E · Σ f P, a mean over layers and shards; 1 where experts share evenly. */
+  /** E · Σ f P, a mean over mixtures and shards; 1 where experts share evenly. */
   readonly balance?: number;
-  /** Squared logsumexp of a gate's logits, a mean over layers and shards. */
+  /** Squared logsumexp of a gate's logits, a mean over mixtures and shards. */
   readonly zLoss?: number;
 }
 
@@ -64,7 +64,7 @@ async function contrastLoss(device: Device, contrast: ContrastTensors): Promise<
   const losses = await readTensor(device, contrast.losses.whole);
   const weights = await readTensor(device, contrast.weights.whole);
   const sum = losses.reduce((total, loss, i) => total + loss * weights[i]!, 0);
-  return sum * contrastScale({ ...contrast.options, weight: 1 }, contrast.layers.length);
+  return sum * contrastScale({ ...contrast.options, weight: 1 }, contrast.mixtures.length);
 }
 
 async function gateLosses(

@@ -3,6 +3,8 @@
  * row, each row with the shards that its windows ask for.
  */
 import { invariant } from '../base/invariant.ts';
+import { ADAPTED_LINEARS } from '../base/shard-tensors.ts';
+import type { Adapted } from '../model/parameters.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import type { ShardFile } from '../model/shard-file.ts';
 import { NONE } from '../tensor/device.ts';
@@ -55,7 +57,7 @@ export class Scorer {
       config: checkpoint.config,
       batch: { B, T },
       trainBase: pool === null,
-      experts: pool && poolShape(pool, shards[0]!.metadata.rank, B),
+      experts: pool && poolShape(pool, shards[0]!.metadata.rank, B, adaptedBy(shards)),
     });
     await network.prepare();
     await loadBase(device, network, checkpoint);
@@ -115,6 +117,12 @@ function poolOf(shards: readonly ShardFile[]): ShardPool {
     invariant(same, 'shards of one scorer agree in experts, rank and top-k');
   }
   return { shards: shards.length, experts, topK: metadata.topK };
+}
+
+/** Linears that any of the shards adapts. */
+function adaptedBy(shards: readonly ShardFile[]): readonly Adapted[] {
+  const layers = shards.flatMap((shard) => shard.layers);
+  return ADAPTED_LINEARS.filter((linear) => layers.some(({ linears }) => linears[linear]));
 }
 
 interface WindowRow {

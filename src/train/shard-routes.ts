@@ -2,6 +2,8 @@
  * Which shards are active in each row of a training batch: the row's own specialty always, and sometimes one or two
  * others, so that a shard learns to stand beside the shards that an edge router may pick with it.
  */
+import { FFN_LINEARS } from '../base/shard-tensors.ts';
+import type { Adapted } from '../model/parameters.ts';
 import { NONE } from '../tensor/device.ts';
 import type { Random } from '../base/random.ts';
 import type { ExpertPoolShape } from './network/activations.ts';
@@ -24,12 +26,18 @@ export interface ActiveShards {
 /** Most shards of one route. */
 export const MAX_ACTIVE_SHARDS = 3;
 
-export function poolShape(pool: ShardPool, rank: number, rows: number): ExpertPoolShape {
+export function poolShape(
+  pool: ShardPool,
+  rank: number,
+  rows: number,
+  adapted: readonly Adapted[] = FFN_LINEARS,
+): ExpertPoolShape {
   const most = Math.min(MAX_ACTIVE_SHARDS, pool.shards);
   return {
     slots: pool.shards * pool.experts,
     shardExperts: pool.experts,
     rank,
+    adapted,
     topK: pool.topK,
     maxExperts: most * pool.experts,
     maxRoutes: rows,

@@ -48,7 +48,7 @@ export class TuneBatches {
     const routes = trainingRoutes(pool, specialties, this.#config, random);
     const contrast = pool.method.contrast;
     const anchors = contrast ? { anchors: drawAnchors(batch.targets, contrast.anchors, random) } : {};
-    return { ...batch, routes, noise: random.integer(2 ** 32), ...anchors };
+    return { ...batch, routes, noise: noiseAt(seed, step), ...anchors };
   }
 
   /** Mean loss in nats an answer token, each specialty with its own experts, and the same by specialty. */
@@ -88,6 +88,11 @@ export class TuneBatches {
     const { rowLength } = this.#config;
     return losses.subarray(row * rowLength, (row + 1) * rowLength);
   }
+}
+
+/** From a generator of its own: neither noise nor anchors depend on whether a run has the other. */
+function noiseAt(seed: number, step: number): number {
+  return createRandom(~(seed * 1_000_003 + step)).integer(2 ** 32);
 }
 
 function add(sum: { loss: number; tokens: number }, losses: Float32Array): void {

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { MAX_TOP_K, shardVersionSchema, specialtySchema } from '../base/shard-metadata.ts';
+import { ADAPTED_LINEARS } from '../base/shard-tensors.ts';
 import { commonSchema } from './config.ts';
 
 /** Contrastive supervision of routing; what the fields mean in equations: `contrast/layer-contrast.ts`. */
@@ -34,6 +35,15 @@ const expertsSchema = {
   rank: z.int().min(1).max(256),
   alpha: z.number().positive().max(65_536),
   topK: z.int().min(1).max(MAX_TOP_K),
+  /**
+   * Linears that experts adapt, by default the three of the FFN. Those of attention have a gate of their own in each layer,
+   * which reads the attention norm; hosts do not serve them.
+   */
+  adapted: z
+    .array(z.enum(ADAPTED_LINEARS))
+    .min(1)
+    .refine((linears) => new Set(linears).size === linears.length, { error: 'must differ' })
+    .optional(),
   contrast: contrastSchema.optional(),
   /** Weight of the load balance loss (Switch Transformer, eq. 4); 0: none. */
   balance: z.number().min(0).max(100),

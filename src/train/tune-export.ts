@@ -1,7 +1,9 @@
 /** What a fine-tuning run has made, as files: shards of experts, or a checkpoint. */
 import type { ShardMetadata } from '../base/shard-metadata.ts';
+import type { ExpertPart } from '../base/shard-tensors.ts';
+import type { Adapted } from '../model/parameters.ts';
 import { encodeCheckpoint } from '../model/checkpoint.ts';
-import { ADAPTED, expertNames } from '../model/parameters.ts';
+import { expertNames, linearsOf } from '../model/parameters.ts';
 import { writeShardFile } from '../model/shard-file.ts';
 import type { ShardLayer, ShardLinear } from '../model/shard-file.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -45,7 +47,7 @@ export async function exportTuned(
 
 async function encodeShard(
   values: ReadonlyMap<string, Float32Array>,
-  { pool, method, names }: TunePool,
+  { pool, shape, method, names }: TunePool,
   index: number,
   model: ModelConfig,
   origin: ShardOrigin & { readonly version: string },
@@ -55,7 +57,7 @@ async function encodeShard(
     const size = all.length / pool.shards;
     return all.subarray(index * size, (index + 1) * size);
   };
-  const layers = Array.from({ length: model.layers }, (_, layer) => shardLayer(layer, part));
+  const layers = Array.from({ length: model.layers }, (_, layer) => shardLayer(layer, shape.adapted, part));
   const metadata: Omit<ShardMetadata, 'tensorsSha256'> = {
     specialty: names[index]!,
     version: origin.version,
@@ -70,11 +72,21 @@ async function encodeShard(
   return writeShardFile({ metadata, experts: method.experts, hiddenSize: model.hiddenSize, layers });
 }
 
-function shardLayer(layer: number, part: (name: string) => Float32Array): ShardLayer {
+function shardLayer(
+  layer: number,
+  adapted: readonly Adapted[],
+  part: (name: string) => Float32Array,
+): ShardLayer {
   const names = expertNames(layer);
-  const linears = ADAPTED.map((linear): [string, ShardLinear] => [
+  const router = (half: ExpertPart): Float32Array | undefined =>
+    linearsOf(half, adapted).length > 0 ? part(names.router(half)) : undefined;
+  const linears = adapted.map((linear): [string, ShardLinear] => [
     linear,
     { A: part(names.a(linear)), B: part(names.b(linear)) },
   ]);
-  return { router: part(names.router), linears: Object.fromEntries(linears) };
+  return {
+    router: router('ffn'),
+    attentionRouter: router('attention'),
+    linears: Object.fromEntries(linears),
+  };
 }

@@ -11,10 +11,11 @@ import { loadShards } from './tune-weights.ts';
 export async function loadFrozen(
   device: Device,
   network: TrainingNetwork,
-  { method, trainedSlots }: TunePool,
+  { method, shape, trainedSlots }: TunePool,
   { frozen = [] }: TuneRunConfig,
   files: ReadonlyMap<string, ShardFile> = new Map(),
 ): Promise<void> {
+  const adapts = (linear: string): boolean => shape.adapted.some((one) => one === linear);
   const shards = frozen.map((name) => {
     const file = files.get(name);
     if (!file) {
@@ -25,6 +26,11 @@ export async function loadFrozen(
     if (file.experts !== method.experts || rank !== method.rank || topK !== method.topK) {
       const sizes = `${file.experts} experts of rank ${rank}, top ${topK}`;
       const message = `The shard of ${name} has ${sizes}; the run's method must have the same.`;
+      throw new CallerError('frozen_shard_differs', message, { param: name });
+    }
+    const more = file.layers.flatMap(({ linears }) => Object.keys(linears)).find((linear) => !adapts(linear));
+    if (more !== undefined) {
+      const message = `The shard of ${name} adapts ${more}, the run does not: name it in the method's "adapted".`;
       throw new CallerError('frozen_shard_differs', message, { param: name });
     }
     return file;

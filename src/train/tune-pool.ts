@@ -1,4 +1,6 @@
 /** The experts of a fine-tuning run: whose they are, which are active for a specialty, and the sizes that follow. */
+import { ADAPTED_LINEARS, FFN_LINEARS } from '../base/shard-tensors.ts';
+import type { Adapted } from '../model/parameters.ts';
 import type { ExpertPoolShape } from './network/activations.ts';
 import { poolShape } from './shard-routes.ts';
 import type { ActiveShards, ShardPool } from './shard-routes.ts';
@@ -26,7 +28,13 @@ export function tunePool({ method, specialties, frozen = [], rows }: TuneRunConf
   const names = method.pool === 'shared' ? [SHARED] : specialties;
   const { experts, topK, rank } = method;
   const pool: ShardPool = { shards: names.length + frozen.length, experts, topK };
-  return { pool, shape: poolShape(pool, rank, rows), method, names, trainedSlots: names.length * experts };
+  const shape = poolShape(pool, rank, rows, adaptedOf(method));
+  return { pool, shape, method, names, trainedSlots: names.length * experts };
+}
+
+/** In the order of files, whatever the config's. */
+function adaptedOf({ adapted }: ExpertsMethod): readonly Adapted[] {
+  return adapted ? ADAPTED_LINEARS.filter((linear) => adapted.includes(linear)) : FFN_LINEARS;
 }
 
 /** What is active for a text of a specialty, as it is served: its shard alone, or the shared pool, or nothing but the base. */

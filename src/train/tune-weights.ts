@@ -1,11 +1,12 @@
 /** Values that the network of a fine-tuning run starts from: the checkpoint's, fresh experts, and shards of earlier runs. */
 import { createRandom } from '../base/random.ts';
 import { invariant } from '../base/invariant.ts';
+import { ADAPTED_LINEARS } from '../base/shard-tensors.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
-import { ADAPTED, expertNames } from '../model/parameters.ts';
+import { expertNames } from '../model/parameters.ts';
 import type { ShardFile } from '../model/shard-file.ts';
 import type { Device } from '../tensor/device.ts';
-import { writeTensor } from '../tensor/tensors.ts';
+import { elements, writeTensor } from '../tensor/tensors.ts';
 import { initialExpertTensor } from './initialise.ts';
 import type { TrainingNetwork } from './network/network.ts';
 
@@ -35,7 +36,10 @@ export async function initialiseExperts(
   }
 }
 
-/** Shards, which agree in experts and rank, one after another into the slots from `firstSlot` on. */
+/**
+ * Shards, which agree in experts and rank, one after another into the slots from `firstSlot` on. What a shard lacks is 0, so
+ * that it contributes nothing.
+ */
 export async function loadShards(
   device: Device,
   network: TrainingNetwork,
@@ -47,8 +51,9 @@ export async function loadShards(
   const slots = scales.shape[0]!;
   for (let layer = 0; layer < network.layers.length; layer++) {
     const names = expertNames(layer);
-    await load(names.router, (shard) => shard.layers[layer]?.router);
-    for (const linear of ADAPTED) {
+    await load(names.router('ffn'), (shard) => shard.layers[layer]?.router);
+    await load(names.router('attention'), (shard) => shard.layers[layer]?.attentionRouter);
+    for (const linear of ADAPTED_LINEARS) {
       await load(names.a(linear), (shard) => shard.layers[layer]?.linears[linear]?.A);
       await load(names.b(linear), (shard) => shard.layers[layer]?.linears[linear]?.B);
     }
@@ -62,14 +67,17 @@ export async function loadShards(
 
   async function load(name: string, values: (shard: ShardFile) => Float32Array | undefined): Promise<void> {
     const tensor = network.trained.tensors.get(name);
-    invariant(tensor, `no tensor ${name}`);
-    const slotBytes = (tensor.shape.reduce((product, size) => product * size, 1) / slots) * 4;
+    if (!tensor) {
+      invariant(!shards.some(values), `no tensor ${name} for what a shard has`);
+      return;
+    }
+    const slotSize = elements(tensor.shape) / slots;
     let at = firstSlot;
     for (const shard of shards) {
-      const part = values(shard);
-      const byteOffset = tensor.byteOffset + at * slotBytes;
+      const part = values(shard) ?? new Float32Array(shard.experts * slotSize);
+      const byteOffset = tensor.byteOffset + at * slotSize * 4;
       at += shard.experts;
-      if (part) await writeTensor(device, { ...tensor, byteOffset, shape: [part.length] }, part);
+      await writeTensor(device, { ...tensor, byteOffset, shape: [part.length] }, part);
     }
   }
 }

@@ -81,6 +81,30 @@ test('a run that is still going, or has no experts, has the sections it can have
   expect(text).toContain('up to step 2. 1 lines of its metrics could not be read.');
 });
 
+/** Each entry, and the same for a gate of attention. */
+function twice(entries: object[]): object[] {
+  return entries.flatMap((entry) => [entry, { ...entry, part: 'attention' }]);
+}
+
+test('gates of attention stand beside those of the FFN of their layer', async () => {
+  const both = join(directory, 'both');
+  writeRunFolder(both, { layers: 2, steps: 50 });
+  const metrics = readFileSync(join(both, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
+  const lines = metrics.map((line) => {
+    const { routing, ...rest }: { routing?: object[] } = JSON.parse(line);
+    return JSON.stringify(routing ? { ...rest, routing: twice(routing) } : rest);
+  });
+  writeFileSync(join(both, 'metrics.jsonl'), lines.join('\n'));
+  const outputs: object[] = JSON.parse(readFileSync(join(both, 'outputs.json'), 'utf8'));
+  writeFileSync(join(both, 'outputs.json'), JSON.stringify(twice(outputs)));
+  const text = readFileSync(await writeReport(both), 'utf8');
+  for (const place of ['0', '0, attention', '1', '1, attention']) {
+    expect(figuresOf(text)).toContain(`Share of the load by specialty and expert in layer ${place}`);
+    expect(figuresOf(text)).toContain(`Outputs of the experts of layer ${place} by expert`);
+    expect(text).toContain(`layer ${place}<`);
+  }
+});
+
 test('a folder of no run, and outputs that are none, are refused', async () => {
   await expect(writeReport(directory)).rejects.toMatchObject({ code: 'no_metrics' });
   const bad = join(directory, 'bad');

@@ -75,7 +75,7 @@ describe('the gate of the oracle', () => {
 function twinExperts(one: ShardFile): ShardFile {
   const layers = one.layers.map(({ linears, router }) => {
     const pairs = Object.entries(linears).map(([name, { A, B }]) => [name, { A: twice(A), B: twice(B) }]);
-    return { router: twice(router, -1), linears: Object.fromEntries(pairs) };
+    return { router: twice(router!, -1), linears: Object.fromEntries(pairs) };
   });
   return { ...one, experts: 2, layers, metadata: { ...one.metadata, topK: 2 } };
 }

@@ -1,10 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createRandom } from '../../src/base/random.ts';
 import { headerOfBytes } from '../../src/base/safetensors-header.ts';
-import { sha256Hex } from '../../src/base/sha256.ts';
 import { checkShardBytes } from '../../src/base/shard-metadata.ts';
 import { readShardFile, writeShardFile, type ShardFile } from '../../src/model/shard-file.ts';
-import { writeSafetensors, type TensorToWrite } from '../../src/model/safetensors.ts';
+import { forgeShard, set, type Draft } from '../support/forged-shard.ts';
 import { rawSafetensors, safetensorsAttacks } from '../support/safetensors-attacks.ts';
 import { tinyModel, tinyShard, tinyShardBytes, type TinyModel } from '../support/tiny-model.ts';
 
@@ -17,33 +16,7 @@ beforeAll(async () => {
   shard = await readShardFile(bytes);
 });
 
-interface Draft {
-  tensors: Map<string, TensorToWrite>;
-  metadata: Record<string, string>;
-}
-
-/** The fixture taken apart, changed, and put together again with a correct hash. */
-async function forge(change: (draft: Draft) => void): Promise<Uint8Array> {
-  const header = headerOfBytes(bytes);
-  const data = bytes.slice(header.dataOffset);
-  const tensors = new Map<string, TensorToWrite>(
-    [...header.tensors.values()].map(({ name, shape, begin, end }) => {
-      const values = new Float32Array(data.slice(begin, end).buffer);
-      return [name, { name, type: 'F32', shape, values }] as const;
-    }),
-  );
-  const draft: Draft = { tensors, metadata: { ...header.metadata } };
-  change(draft);
-  const plain = writeSafetensors([...draft.tensors.values()], draft.metadata);
-  if (draft.metadata['tensors_sha256'] !== header.metadata['tensors_sha256']) return plain;
-  const hash = await sha256Hex(plain.subarray(headerOfBytes(plain).dataOffset));
-  return writeSafetensors([...draft.tensors.values()], { ...draft.metadata, tensors_sha256: hash });
-}
-
-function set(draft: Draft, name: string, shape: number[], fill = 0.5, type: 'F32' | 'F16' = 'F32'): void {
-  const length = shape.reduce((product, size) => product * size, 1);
-  draft.tensors.set(name, { name, type, shape, values: new Float32Array(length).fill(fill) });
-}
+const forge = (change: (draft: Draft) => void): Promise<Uint8Array> => forgeShard(bytes, change);
 
 describe('readShardFile', () => {
   test('gives back what was written', async () => {
@@ -142,7 +115,7 @@ describe('readShardFile', () => {
     [
       'an unknown linear',
       'shard_unknown_tensor',
-      (draft) => set(draft, 'layers.0.q_proj.lora_A', [4, 4, 64]),
+      (draft) => set(draft, 'layers.0.lm_head.lora_A', [4, 4, 64]),
     ],
     ['an unknown tensor', 'shard_unknown_tensor', (draft) => set(draft, 'model.embed_tokens.weight', [1, 1])],
     [
@@ -228,7 +201,7 @@ describe('readShardFile', () => {
 
 describe('writeShardFile', () => {
   test('refuses values that become infinite in F16', async () => {
-    const router = shard.layers[0]!.router.slice();
+    const router = shard.layers[0]!.router!.slice();
     router[0] = 1e6;
     const layers = [{ router, linears: shard.layers[0]?.linears ?? {} }, ...shard.layers.slice(1)];
     await expect(writeShardFile({ ...shard, layers })).rejects.toMatchObject({ code: 'shard_not_finite' });

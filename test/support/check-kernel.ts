@@ -77,7 +77,7 @@ export function rounded(kernelCase: KernelCase, formats: Formats): KernelCase {
   return { ...kernelCase, inputs };
 }
 
-/** In f32 and in all formats that the device can take: see `checkInFormats`. */
+/** In f32 and in all formats that the device can take. `bufferBytes`: see `runOnDevice`. */
 export async function checkKernel(
   device: Device,
   spec: KernelSpec,
@@ -90,12 +90,12 @@ export async function checkKernel(
 }
 
 /** All bindings that the kernel writes must equal those of the reference: u32 exactly, others by NMSE. */
-async function checkInFormats(
+export async function checkInFormats(
   device: Device,
   spec: KernelSpec,
   kernelCase: KernelCase,
   formats: Formats,
-  bufferBytes: number,
+  bufferBytes = 0,
 ): Promise<void> {
   const expected = runReference(spec, rounded(kernelCase, formats));
   const actual = await runOnDevice(device, spec, kernelCase, bufferBytes, formats);
@@ -106,7 +106,11 @@ async function checkInFormats(
     if (type === 'u32') {
       assert.deepEqual(actual[name], expected[name], where);
     } else {
-      const error = normalisedError(actual[name]!, expected[name]!);
+      const format = formats[name];
+      const wanted = Float32Array.from(expected[name]!);
+      const held =
+        format === undefined ? expected[name]! : decoded(format, encodeTensor(format, wanted), wanted.length);
+      const error = normalisedError(actual[name]!, held);
       const own = TOLERANCES[`${device.kind} ${spec.name}`] ?? DEFAULT_TOLERANCE;
       const tolerance = name in formats ? HALF_TOLERANCE : own;
       assert(error <= tolerance, `${where}: NMSE ${error} is over ${tolerance}`);

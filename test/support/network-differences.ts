@@ -6,7 +6,7 @@ import type { Device, Tensor } from '../../src/tensor/device.ts';
 import { createTensor, elements, readTensor, writeTensor } from '../../src/tensor/tensors.ts';
 import type { Trainer } from '../../src/train/trainer.ts';
 
-const STEP = 2 ** -13;
+const STEP = 2 ** -15;
 /** Elements of each tensor that are moved. */
 const SAMPLE = 4;
 

@@ -3,7 +3,7 @@
  * logits stay near 1 through every layer and experts change the outcome about as much as the base does: an error in any
  * part moves the logits.
  */
-import { ADAPTED_LINEARS, type AdaptedLinear } from '../../src/base/shard-metadata.ts';
+import { FFN_LINEARS, type AdaptedLinear } from '../../src/base/shard-tensors.ts';
 import { createRandom, type Random } from '../../src/base/random.ts';
 import { memoryFiles, type FileSource } from '../../src/model/byte-source.ts';
 import {
@@ -78,7 +78,7 @@ export interface TinyShardOptions {
 
 /** A random shard for a model, as the bytes of its file. */
 export async function tinyShardBytes(model: TinyModel, options: TinyShardOptions = {}): Promise<Uint8Array> {
-  const { experts = 4, rank = 4, alpha = 8, topK = 2, linears = ADAPTED_LINEARS, seed = 7 } = options;
+  const { experts = 4, rank = 4, alpha = 8, topK = 2, linears = FFN_LINEARS, seed = 7 } = options;
   const { hiddenSize, intermediateSize, layers } = model.config;
   const random = createRandom(seed);
   const normal = (length: number, scale: number) =>

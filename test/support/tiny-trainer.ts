@@ -3,6 +3,7 @@
  * batches of packed rows for them.
  */
 import { createRandom, type Random } from '../../src/base/random.ts';
+import type { AdaptedLinear } from '../../src/base/shard-tensors.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { readTensor, writeTensor, type Arena } from '../../src/tensor/tensors.ts';
@@ -34,6 +35,8 @@ export interface TrainerChoices {
 
 export interface ExpertChoices extends TrainerChoices {
   readonly pool?: ShardPool;
+  /** By default the linears of the FFN. */
+  readonly adapted?: readonly AdaptedLinear[];
   readonly seed?: number;
   readonly routing?: RoutingOptions;
   readonly trainedSlots?: number;
@@ -72,7 +75,7 @@ export async function expertTrainer(
   choices: ExpertChoices = {},
 ): Promise<Trainer> {
   const { rows = ROWS, pool = POOL, seed = 5 } = choices;
-  const experts = poolShape(pool, RANK, rows);
+  const experts = poolShape(pool, RANK, rows, choices.adapted);
   const { routing, trainedSlots = experts.slots } = choices;
   const options = { ...common(model, choices), trainBase: false, experts, trainedSlots };
   const trainer = new Trainer(device, routing ? { ...options, routing } : options);

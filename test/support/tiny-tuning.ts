@@ -183,7 +183,7 @@ export async function shardFiles(run: Tuned, model: TinyModel): Promise<Map<stri
   };
   const files = new Map<string, ShardFile>();
   for (const [path, bytes] of await exportTuned(run.device, run, origin)) {
-    files.set(path.split('/')[0]!, await readShardFile(bytes, { config: model.config }));
+    files.set(path.split('/')[0]!, await readShardFile(bytes, { config: model.config, use: 'training' }));
   }
   return files;
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ADAPTED_LINEARS } from '../../src/base/shard-metadata.ts';
+import { ADAPTED_LINEARS, FFN_LINEARS } from '../../src/base/shard-tensors.ts';
 import { Transformer } from '../../src/model/transformer.ts';
 import type { ResidentShard, Route } from '../../src/model/runner.ts';
 import type { ShardFile } from '../../src/model/shard-file.ts';
@@ -71,7 +71,7 @@ test('every tensor of the trained shard changes, no bit of the others does, weig
 test('only the trained shard is written', () => {
   expect([...after.keys()]).toEqual(['tcm']);
   expect(after.get('tcm')!.metadata.version).toBe('v2');
-  for (const linear of ADAPTED_LINEARS) {
+  for (const linear of FFN_LINEARS) {
     const [old, now] = [before, after].map((files) => files.get('tcm')!.layers[0]!.linears[linear]!.B);
     expect(now).not.toEqual(old);
   }
@@ -130,4 +130,34 @@ test('a shard that is missing or of another shape is refused', async () => {
   });
   const wider = { ...again, method: { ...method, rank: 3 } };
   await expect(run(wider, before)).rejects.toMatchObject({ code: 'frozen_shard_differs' });
+});
+
+test('beside a run of other linears, a shard has nothing in those it lacks, and must not have more', async () => {
+  const adapted = [...ADAPTED_LINEARS];
+  const everywhere = { ...again, method: { ...method, adapted } };
+  const request = { frozenShards: before, stopAfter: 2 };
+  const run = await tune(directory, 'everywhere', model, everywhere, request);
+  const values = await readArena(run.device, run.trainer.network.trained);
+  await run.device.dispose();
+  for (const name of [
+    'layers.0.o_proj.lora_A',
+    'layers.1.q_proj.lora_B',
+    'layers.1.attention_router.weight',
+  ]) {
+    const all = values.get(name)!;
+    const cut = all.length / 3;
+    expect(
+      all.subarray(0, cut).some((value) => value !== 0),
+      name,
+    ).toBe(true);
+    expect(
+      all.subarray(cut).every((value) => value === 0),
+      name,
+    ).toBe(true);
+  }
+  const narrow = { ...again, method: { ...method, adapted: adapted.slice(0, 2) } };
+  await expect(tune(directory, 'narrow', model, narrow, request)).rejects.toMatchObject({
+    code: 'frozen_shard_differs',
+    message: expect.stringContaining('down_proj'),
+  });
 });

@@ -1,5 +1,6 @@
 /** What a run takes is known before it starts, to the byte, for every kind of network. */
 import { describe, expect, test } from 'vitest';
+import { ADAPTED_LINEARS } from '../../src/base/shard-tensors.ts';
 import { createWasmDevice } from '../../src/tensor/wasm/node.ts';
 import { MEMORY_PARTS, estimateMemory, requireMemory, showBytes } from '../../src/train/memory-estimate.ts';
 import { poolShape } from '../../src/train/shard-routes.ts';
@@ -14,7 +15,7 @@ const batch = { B: 3, T: 12 };
 const base: TrainerOptions = { config, batch, trainBase: true, experts: null, adamw: ADAMW, schedule };
 const experts: TrainerOptions = { ...base, trainBase: false, experts: poolShape(POOL, RANK, batch.B) };
 
-const tuned = (contrast: object = {}): TrainerOptions => {
+const tuned = (contrast: object = {}, method: object = {}): TrainerOptions => {
   const { maxNorm, ...adamw } = ADAMW;
   const run = tuneRunSchema.parse({
     kind: 'tune',
@@ -55,6 +56,7 @@ const tuned = (contrast: object = {}): TrainerOptions => {
         warmupSteps: 0,
         ...contrast,
       },
+      ...method,
     },
   });
   return trainerOptions(run, config);
@@ -67,6 +69,9 @@ describe('the estimate is what a run takes, from its first step to its last', ()
     ['experts with contrast and queue', tuned()],
     ['experts with contrast in the batch', tuned({ variant: 'batch' })],
     ['experts with contrast of whole outputs', tuned({ variant: 'full' })],
+    ['experts of one linear', tuned({}, { adapted: ['down_proj'] })],
+    ['experts of attention', tuned({ variant: 'batch' }, { adapted: ['v_proj', 'q_proj'] })],
+    ['experts everywhere', tuned({ variant: 'full' }, { adapted: ADAPTED_LINEARS })],
   ])('%s', async (_name, options) => {
     const estimate = estimateMemory(options);
     const device = await createWasmDevice({ threads: 1, bankBytes: 64 << 20 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { FFN_LINEARS } from '../../src/base/shard-tensors.ts';
 import { NONE } from '../../kernels/kernel.ts';
 import { createRandom } from '../../src/base/random.ts';
 import {
@@ -90,6 +91,7 @@ describe('route tables of a batch', () => {
 
   test('the pool has room for the most shards of a route, and no more than there are', () => {
     expect(shape).toEqual({
+      adapted: FFN_LINEARS,
       slots: 15,
       shardExperts: 3,
       rank: 4,

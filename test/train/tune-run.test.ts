@@ -3,9 +3,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ADAPTED_LINEARS, type AdaptedLinear } from '../../src/base/shard-tensors.ts';
+import { createReferenceDevice } from '../../src/tensor/reference/reference-device.ts';
 import { readTensor } from '../../src/tensor/tensors.ts';
 import { Scorer } from '../../src/train/scorer.ts';
 import type { TuneMethod } from '../../src/train/tune-config.ts';
+import { Trainer } from '../../src/train/trainer.ts';
+import { trainerOptions } from '../../src/train/tune-run.ts';
 import { exportTuned } from '../../src/train/tune-export.ts';
 import { routeOf, tunePool } from '../../src/train/tune-pool.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
@@ -47,6 +51,9 @@ const methods: [string, TuneMethod][] = [
     'by specialty, everything',
     { ...BY_SPECIALTY, balance: 0.02, zLoss: 0.01, jitter: 0.1, contrast: CONTRAST },
   ],
+  ['down alone', { ...BY_SPECIALTY, adapted: ['down_proj'] }],
+  ['LoRA on attention', { ...SHARED, experts: 1, topK: 1, rank: 4, adapted: ['v_proj', 'q_proj'] }],
+  ['everything, everywhere', { ...EVERYTHING, adapted: [...ADAPTED_LINEARS] }],
 ];
 
 const windows = [
@@ -108,7 +115,8 @@ describe.each(methods)('a run: %s', (name, method) => {
     });
     const shards = [];
     for (const [path, bytes] of files) {
-      if (path.endsWith('v1.safetensors')) shards.push(await readShardFile(bytes, { config: model.config }));
+      if (path.endsWith('v1.safetensors'))
+        shards.push(await readShardFile(bytes, { config: model.config, use: 'training' }));
     }
     const checkpoint =
       method.kind === 'full'
@@ -153,3 +161,17 @@ test('what is trained is counted: adapters of the experts, and projectors beside
   expect((await readTensor(run.device, queue)).some((value) => value !== 0)).toBe(true);
   await run.device.dispose();
 });
+
+test.each([
+  [['down_proj'], 1, 24 + 16],
+  [['q_proj', 'v_proj'], 1, 16 + 16 + (16 + 8)],
+  [['o_proj', 'up_proj', 'k_proj'], 2, 16 + 24 + (16 + 8) + (16 + 16)],
+] satisfies [AdaptedLinear[], number, number][])(
+  'a linear without experts has no parameters, and a half of the layer without any no gate: %s',
+  (adapted, gates, sizes) => {
+    const [C, S, R, layers] = [16, 4, 2, 2];
+    const options = trainerOptions(tuneConfig({ ...SHARED, adapted }), model.config);
+    const { trained } = new Trainer(createReferenceDevice(), options).parameters;
+    expect(trained).toBe(layers * S * (gates * C + R * sizes));
+  },
+);

@@ -17,13 +17,19 @@ import type { ArmRequest } from './run-arm.ts';
 
 export interface SearchRequest extends Omit<ArmRequest, 'heldOut' | 'items' | 'commit' | 'arm' | 'seed'> {
   readonly armName: string;
-  /** Settings as `path=value`, several at once with commas, such as `method.contrast.temperature=0.1`. */
+  /**
+   * Settings as `path=value`, several at once with commas, such as `method.contrast.temperature=0.1`; a list stands in
+   * brackets, `method.adapted=[q_proj,v_proj]`.
+   */
   readonly settings: readonly string[];
   readonly steps: number;
+  readonly seed: number;
 }
 
 export interface SearchRow {
   readonly setting: string;
+  /** Of the model. */
+  readonly trainedParameters: number;
   /** Mean loss of unseen batches over the second half of the steps, nats an answer token. */
   readonly loss: number;
   /** Against the first row, batch by batch, with its standard error. */
@@ -34,20 +40,21 @@ export interface SearchRow {
   > | null;
 }
 
-/** Another seed than the ablation's, so that nothing is chosen on its rows in its order. */
-const SEARCH_SEED = 900;
+/** No seed of the ablation's, so that nothing is chosen on its rows in its order. */
+export const SEARCH_SEED = 900;
 
 export async function search(request: SearchRequest, onRow: (row: SearchRow) => void): Promise<SearchRow[]> {
   const rows: SearchRow[] = [];
   let reference: readonly number[] | null = null;
   for (const setting of ['as it is', ...request.settings]) {
-    const config = settingConfig(request.armName, request.profile, request.steps, setting);
+    const config = settingConfig(request.armName, request.profile, request, setting);
     const measured = await losses(request, config);
     if (measured === null) break;
     reference ??= measured.losses;
     const differences = measured.losses.map((loss, at) => loss - reference![at]!);
     const row = {
       setting,
+      trainedParameters: measured.trainedParameters,
       loss: mean(measured.losses),
       difference: mean(differences),
       error: Math.sqrt(
@@ -65,11 +72,11 @@ export async function search(request: SearchRequest, onRow: (row: SearchRow) => 
 export function settingConfig(
   armName: string,
   profile: Profile,
-  steps: number,
+  { steps, seed }: Pick<SearchRequest, 'steps' | 'seed'>,
   setting: string,
 ): TuneRunConfig {
   const arm = ARMS.find(({ name }) => name === armName);
-  const config = arm && armConfig(arm, { ...profile, steps }, SEARCH_SEED);
+  const config = arm && armConfig(arm, { ...profile, steps }, seed);
   if (!config) {
     const names = ARMS.filter(({ method }) => method).map(({ name }) => name);
     throw new CallerError(
@@ -78,7 +85,7 @@ export function settingConfig(
     );
   }
   const changed: Record<string, unknown> = structuredClone({ ...config });
-  if (setting !== 'as it is') for (const part of setting.split(',')) setValue(changed, part);
+  if (setting !== 'as it is') for (const part of setting.split(/,(?![^[]*\])/)) setValue(changed, part);
   const result = tuneRunSchema.safeParse(changed);
   if (result.success) return result.data;
   const problems = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
@@ -97,7 +104,12 @@ function setValue(config: Record<string, unknown>, setting: string): void {
       `${setting} is no setting: give path=value, as in optimiser.peakLearningRate=0.001.`,
     );
   }
-  place[last] = /^-?[\d.]+(?:e-?\d+)?$/iu.test(text) ? Number(text) : text;
+  const list = /^\[(.*)\]$/su.exec(text);
+  place[last] = list ? list[1]!.split(',').map(parseValue) : parseValue(text);
+}
+
+function parseValue(text: string): number | string {
+  return /^-?[\d.]+(?:e-?\d+)?$/iu.test(text) ? Number(text) : text;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -107,7 +119,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 async function losses(
   request: SearchRequest,
   config: TuneRunConfig,
-): Promise<{ losses: number[]; routing: SearchRow['routing'] } | null> {
+): Promise<({ losses: number[] } & Pick<SearchRow, 'trainedParameters' | 'routing'>) | null> {
   const folder = join(request.workFolder, 'search');
   await rm(folder, { recursive: true, force: true });
   const device = await createWasmDevice({ threads: request.threads });
@@ -119,6 +131,7 @@ async function losses(
     const average = (of: (layer: (typeof layers)[number]) => number | null | undefined): number =>
       mean(layers.map((layer) => of(layer) ?? 0));
     return {
+      trainedParameters: run.trainedParameters,
       losses: steps.slice(Math.floor(steps.length / 2)).map(({ loss }) => loss),
       routing:
         layers.length === 0

@@ -14,7 +14,7 @@ import { drawHeldOut } from '../ablation/held-out.ts';
 import { renderAblation } from '../ablation/render.ts';
 import { findResult, keepItems, readResults, writeResult } from '../ablation/results.ts';
 import { forgetArm, runArm } from '../ablation/run-arm.ts';
-import { search } from '../ablation/search.ts';
+import { SEARCH_SEED, search } from '../ablation/search.ts';
 import type { CliContext } from '../context.ts';
 import { directorySource } from '../directory-source.ts';
 import { openTokenizer } from '../files.ts';
@@ -34,6 +34,7 @@ interface AblationFlags {
   readonly seed?: string[];
   readonly search?: string[];
   readonly steps: string;
+  readonly searchSeed: string;
 }
 
 const OUT = 'docs/results/ablation';
@@ -66,6 +67,7 @@ export function registerAblationCommand(program: Command, context: CliContext): 
       'instead: one arm (--arm) with these settings, path=value, on unseen batches',
     )
     .option('--steps <n>', 'steps of a search', '48')
+    .option('--search-seed <n>', 'seed of a search, none of the ablation’s', String(SEARCH_SEED))
     .action((flags: AblationFlags) => ablate(flags, context));
 }
 
@@ -115,7 +117,8 @@ async function runAll(flags: AblationFlags, out: string, context: CliContext): P
   };
   if (flags.search) {
     const armName = flags.arm?.[0] ?? 'sparsedoctor';
-    const request = { ...shared, armName, settings: flags.search, steps: Number(flags.steps) };
+    const seed = searchSeed(flags.searchSeed, profile.seeds);
+    const request = { ...shared, armName, settings: flags.search, steps: Number(flags.steps), seed };
     await search(request, (row) => context.print(JSON.stringify(row)));
     return false;
   }
@@ -152,6 +155,15 @@ function requireKnown(option: string, given: readonly string[] | undefined, know
   const other = given?.find((value) => !known.includes(value));
   if (other === undefined) return;
   throw new CallerError('bad_choice', `${option} ${other} is not one of ${known.join(', ')}.`);
+}
+
+function searchSeed(text: string, reserved: readonly number[]): number {
+  const seed = Number(text);
+  if (Number.isSafeInteger(seed) && seed >= 0 && !reserved.includes(seed)) return seed;
+  throw new CallerError(
+    'bad_choice',
+    `--search-seed ${text} is no whole number, or a seed of the ablation (${reserved.join(', ')}): take another.`,
+  );
 }
 
 /** Null outside a checkout. */

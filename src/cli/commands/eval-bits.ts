@@ -80,7 +80,8 @@ async function readShards(options: BitsOptions, baseFingerprint: string): Promis
   for (const { name } of folders.filter((entry) => entry.isDirectory())) {
     const path = join(options.shards, name, `${options.shardVersion}.safetensors`);
     const bytes = await readFile(path).catch(() => null);
-    if (bytes) shards.set(name, await readShardFile(new Uint8Array(bytes), { baseFingerprint }));
+    const expected = { baseFingerprint, use: 'training' } as const;
+    if (bytes) shards.set(name, await readShardFile(new Uint8Array(bytes), expected));
   }
   if (shards.size < 2) {
     throw new CallerError(

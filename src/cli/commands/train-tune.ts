@@ -3,6 +3,8 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CallerError } from '../../base/errors.ts';
+import { ATTENTION_LINEARS } from '../../base/shard-tensors.ts';
+import type { AdaptedLinear } from '../../base/shard-tensors.ts';
 import { openCheckpoint } from '../../model/checkpoint.ts';
 import { fingerprint } from '../../model/fingerprint.ts';
 import { readShardFile } from '../../model/shard-file.ts';
@@ -10,6 +12,7 @@ import type { ShardFile } from '../../model/shard-file.ts';
 import { createWasmDevice } from '../../tensor/wasm/node.ts';
 import { parseRunConfig } from '../../train/config.ts';
 import { tuneRunSchema } from '../../train/tune-config.ts';
+import type { TuneRunConfig } from '../../train/tune-config.ts';
 import { exportTuned } from '../../train/tune-export.ts';
 import { runTune } from '../../train/tune-run.ts';
 import { writeWhole } from '../../train/write-whole.ts';
@@ -88,9 +91,19 @@ async function trainTune(runFile: string, options: TuneOptions): Promise<void> {
       await writeWhole(join(options.out, name), bytes);
     }
     tell(`wrote ${[...written.keys()].join(', ')} to ${options.out}`);
+    const research = ATTENTION_LINEARS.filter((linear) => adapts(config, linear));
+    if (research.length > 0) {
+      tell(
+        `with experts of ${research.join(', ')}: to be scored, not served; edge and hosts refuse these files`,
+      );
+    }
   } finally {
     await device.dispose();
   }
+}
+
+function adapts({ method }: TuneRunConfig, linear: AdaptedLinear): boolean {
+  return method.kind === 'experts' && method.adapted !== undefined && method.adapted.includes(linear);
 }
 
 /** Shards that take part in a run and stay as they are. */
@@ -106,7 +119,7 @@ async function readFrozen(
       const message = `${path} cannot be read: the run leaves this shard as it is, so it has to be there.`;
       throw new CallerError('frozen_shard_missing', message, { param: path, cause });
     });
-    files.set(name, await readShardFile(new Uint8Array(bytes), { baseFingerprint }));
+    files.set(name, await readShardFile(new Uint8Array(bytes), { baseFingerprint, use: 'training' }));
   }
   return files;
 }

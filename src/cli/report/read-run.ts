@@ -25,8 +25,11 @@ const validationSchema = z.looseObject({
 });
 export type ValidationMetrics = z.output<typeof validationSchema>;
 
+/** A gate's place: a layer, and the half of it where that is not the FFN. */
+const placeSchema = { layer: z.int().min(0), part: z.literal('attention').optional() };
+
 const layerRoutingSchema = z.looseObject({
-  layer: z.int().min(0),
+  ...placeSchema,
   entropy: z.number().nullish(),
   mutualInformation: z.number().nullish(),
   silhouette: z.number().nullish(),
@@ -57,11 +60,16 @@ export type RoutingMetrics = z.output<typeof routingSchema>;
 
 const outputsSchema = z.array(
   z.looseObject({
-    layer: z.int().min(0),
+    ...placeSchema,
     points: z.array(z.looseObject({ z: z.array(z.number()), expert: z.int().min(0), specialty: z.string() })),
   }),
 );
 export type LayerOutputs = z.output<typeof outputsSchema>[number];
+
+/** What a gate is called in a report. */
+export function placeName({ layer, part }: Pick<LayerRouting, 'layer' | 'part'>): string {
+  return part ? `${layer}, ${part}` : String(layer);
+}
 
 export interface RunRecord {
   readonly steps: readonly StepMetrics[];

@@ -4,6 +4,7 @@ import { heatMap } from '../plots/heat-map.ts';
 import { lineChart } from '../plots/line-chart.ts';
 import { scatter } from '../plots/scatter.ts';
 import type { Figure, Section } from './html.ts';
+import { placeName } from './read-run.ts';
 import type { LayerOutputs, LayerRouting, RunRecord } from './read-run.ts';
 
 type SpecialtyName = (key: string) => string;
@@ -22,7 +23,7 @@ export async function loadSection({ routing }: RunRecord, nameOf: SpecialtyName)
         xTitle: 'expert',
         yTitle: 'layer',
         columns,
-        rows: layers.map(({ layer, load }) => ({ name: String(layer), values: load })),
+        rows: layers.map((one) => ({ name: placeName(one), values: one.load })),
       }),
     },
   ];
@@ -30,14 +31,15 @@ export async function loadSection({ routing }: RunRecord, nameOf: SpecialtyName)
     0,
     ...layers.flatMap(({ loadBySpecialty = {} }) => Object.values(loadBySpecialty).flat()),
   );
-  for (const { layer, loadBySpecialty = {} } of layers) {
+  for (const one of layers) {
+    const { loadBySpecialty = {} } = one;
     const rows = Object.entries(loadBySpecialty).map(([name, values]) => ({ name: nameOf(name), values }));
     if (rows.length === 0) continue;
     figures.push({
-      caption: `Layer ${layer}, by specialty; ${strongest(Object.values(loadBySpecialty).flat())}`,
+      caption: `Layer ${placeName(one)}, by specialty; ${strongest(Object.values(loadBySpecialty).flat())}`,
       isNarrow: experts <= 16,
       content: await heatMap({
-        description: `Share of the load by specialty and expert in layer ${layer}`,
+        description: `Share of the load by specialty and expert in layer ${placeName(one)}`,
         xTitle: 'expert',
         yTitle: '',
         columns,
@@ -75,14 +77,14 @@ const MEASURES = [
 
 export async function collapseSection({ routing }: RunRecord): Promise<Section | null> {
   const figures: Figure[] = [];
-  const layers = [...new Set(routing.flatMap(({ routing: all }) => all.map(({ layer }) => layer)))].toSorted(
-    (a, b) => a - b,
+  const layers = [...new Set(routing.flatMap(({ routing: all }) => all.map(placeName)))].toSorted((a, b) =>
+    a.localeCompare(b, 'en', { numeric: true }),
   );
   for (const [field, title, caption] of MEASURES) {
     const lines = layers.map((layer) => ({
       name: `layer ${layer}`,
       points: routing.flatMap(({ step, routing: all }): [number, number][] => {
-        const value = all.find((one: LayerRouting) => one.layer === layer)?.[field];
+        const value = all.find((one: LayerRouting) => placeName(one) === layer)?.[field];
         return typeof value === 'number' ? [[step, value]] : [];
       }),
     }));
@@ -121,7 +123,9 @@ export async function outputsSection({ outputs }: RunRecord, nameOf: SpecialtyNa
 /** Points fewer than this have no plane. */
 const FEWEST_POINTS = 3;
 
-async function layerMap({ layer, points }: LayerOutputs, nameOf: SpecialtyName): Promise<Figure[]> {
+async function layerMap(one: LayerOutputs, nameOf: SpecialtyName): Promise<Figure[]> {
+  const { points } = one;
+  const layer = placeName(one);
   if (points.length < FEWEST_POINTS || (points[0]?.z.length ?? 0) < 2) return [];
   const data = points.map(({ z }) => z);
   const pca = new PCA(data);

@@ -1,5 +1,4 @@
 /** The control: embeddings from a learned vector of each expert, the same for every token. */
-import { ADAPTED } from '../../model/parameters.ts';
 import type { Dispatch, Tensor } from '../../tensor/device.ts';
 import { expertShrink, expertShrinkBackwardWeight } from '../../tensor/expert-ops.ts';
 import { elements } from '../../tensor/tensors.ts';
@@ -10,16 +9,22 @@ import { contrastNames } from './parameters.ts';
 
 /** A vector of an expert is A x with x = 1. */
 export function embedConstants(input: EmbedderInput): Embedder {
-  const { context, layer, tensors, own } = input;
+  const { context, experts, tensors, own } = input;
+  const { layer, linears } = experts.mixture;
   const names = contrastNames(layer);
   const owner = column(own.owner);
   const asHidden = (rows: Tensor): Tensor => viewAs(rows, [elements(owner.shape), 1, rows.shape[1]!]);
-  const look: Dispatch[] = ADAPTED.map((linear) =>
-    expertShrink(tensors.ones, context.weight(names.constant(linear)), owner, asHidden(tensors.rows[linear])),
+  const look: Dispatch[] = linears.map((linear) =>
+    expertShrink(
+      tensors.ones,
+      context.weight(names.constant(linear)),
+      owner,
+      asHidden(tensors.rows.get(linear)!),
+    ),
   );
-  const learn: Dispatch[] = ADAPTED.map((linear) =>
+  const learn: Dispatch[] = linears.map((linear) =>
     expertShrinkBackwardWeight(
-      asHidden(tensors.dRows[linear]),
+      asHidden(tensors.dRows.get(linear)!),
       tensors.ones,
       owner,
       context.gradient(names.constant(linear))!,
@@ -29,7 +34,7 @@ export function embedConstants(input: EmbedderInput): Embedder {
     forward: [...gatherAnchors(input), ...look, ...project(input)],
     backward: [...projectBackward(input), ...learn],
     teachesGate: true,
-    hidden: { gate_proj: [], up_proj: [], down_proj: [] },
+    hidden: new Map(),
     logits: [],
   };
 }

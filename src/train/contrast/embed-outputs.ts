@@ -1,5 +1,5 @@
 /** Embeddings from the experts' whole outputs: z = Σ_l P_l (α/R) B_l A_l x. */
-import { ADAPTED, expertNames } from '../../model/parameters.ts';
+import { expertNames } from '../../model/parameters.ts';
 import type { Adapted } from '../../model/parameters.ts';
 import type { Dispatch, Tensor } from '../../tensor/device.ts';
 import * as expertOps from '../../tensor/expert-ops.ts';
@@ -12,46 +12,44 @@ import type { Embedder, EmbedderInput } from './embedder.ts';
 import { contrastNames } from './parameters.ts';
 
 export function embedOutputs(input: EmbedderInput): Embedder {
-  const scatter = (linear: Adapted): Dispatch[] => [scatterRows(input, linear)];
+  const { linears } = input.experts.mixture;
   return {
     forward: [
       ...gatherAnchors(input),
       ...gatherRows(input),
-      ...ADAPTED.flatMap((linear, i) => expand(input, linear, i > 0)),
+      ...linears.flatMap((linear, i) => expand(input, linear, i > 0)),
     ],
-    backward: ADAPTED.flatMap((linear) => expandBackward(input, linear)),
+    backward: linears.flatMap((linear) => expandBackward(input, linear)),
     teachesGate: true,
-    hidden: {
-      gate_proj: scatter('gate_proj'),
-      up_proj: scatter('up_proj'),
-      down_proj: scatter('down_proj'),
-    },
+    hidden: scatterRows(input),
     logits: [],
   };
 }
 
 function expand(input: EmbedderInput, linear: Adapted, accumulate: boolean): Dispatch[] {
-  const { context, layer, tensors } = input;
-  const { y } = tensors.outputs![linear];
+  const { context, experts, tensors } = input;
+  const { layer } = experts.mixture;
+  const { y } = tensors.outputs!.get(linear)!;
   const { slots, weights } = anchorGate(input);
   const b = context.weight(expertNames(layer).b(linear));
   const projector = context.weight(contrastNames(layer).outputProjector(linear));
   return [
     ops.fill(y, 0),
-    expertOps.expertExpand(asHidden(tensors.rows[linear]), b, slots, weights, context.scales!, y),
+    expertOps.expertExpand(asHidden(tensors.rows.get(linear)!), b, slots, weights, context.scales!, y),
     ops.linear(y, projector, tensors.z, accumulate),
   ];
 }
 
 function expandBackward(input: EmbedderInput, linear: Adapted): Dispatch[] {
-  const { context, layer, tensors } = input;
-  const { y, dy } = tensors.outputs![linear];
+  const { context, experts, tensors } = input;
+  const { layer } = experts.mixture;
+  const { y, dy } = tensors.outputs!.get(linear)!;
   const gate = anchorGate(input);
   const names = expertNames(layer);
   const projector = contrastNames(layer).outputProjector(linear);
   const b = names.b(linear);
-  const rows = asHidden(tensors.rows[linear]);
-  const dRows = asHidden(tensors.dRows[linear]);
+  const rows = asHidden(tensors.rows.get(linear)!);
+  const dRows = asHidden(tensors.dRows.get(linear)!);
   const { scales } = context;
   return [
     ops.linearBackwardInput(tensors.dz, context.weight(projector), dy),

@@ -6,17 +6,17 @@ import * as ops from '../../tensor/ops.ts';
 import type { Embedder, EmbedderInput } from './embedder.ts';
 
 export function embedRouting({ experts, scratch, tensors, own }: EmbedderInput): Embedder {
-  const { places, centring, z, dz } = tensors;
-  const [rows, dRows] = [tensors.rows.down_proj, tensors.dRows.down_proj];
+  const { places, z, dz } = tensors;
+  const { centring, rows, dRows } = tensors.gates!;
   return {
     forward: [
       ops.fill(own.weights, 1),
       ops.embedding(places, experts.gate.logits, rows),
-      ops.linear(rows, centring!, z),
+      ops.linear(rows, centring, z),
     ],
-    backward: [ops.linear(dz, centring!, dRows)],
+    backward: [ops.linear(dz, centring, dRows)],
     teachesGate: false,
-    hidden: { gate_proj: [], up_proj: [], down_proj: [] },
+    hidden: new Map(),
     logits: [ops.embeddingBackward(places, dRows, scratch.logits)],
   };
 }

@@ -7,16 +7,15 @@ import { elements } from '../../tensor/tensors.ts';
 import type { ExpertActivations } from '../network/activations.ts';
 import type { NetworkContext } from '../network/context.ts';
 import type { GradientScratch } from '../network/scratch.ts';
-import type { ContrastLayer, ContrastTensors } from './tensors.ts';
+import type { ContrastMixture, ContrastTensors } from './tensors.ts';
 
-/** What an embedder is given: the layer's place, its tensors, and where gradients go. */
+/** What an embedder is given: a mixture, its tensors, and where gradients go. */
 export interface EmbedderInput {
   readonly context: NetworkContext;
-  readonly layer: number;
   readonly experts: ExpertActivations;
   readonly scratch: NonNullable<GradientScratch['experts']>;
   readonly tensors: ContrastTensors;
-  readonly own: ContrastLayer;
+  readonly own: ContrastMixture;
 }
 
 /** From the network to z, and back. */
@@ -27,7 +26,7 @@ export interface Embedder {
   readonly backward: readonly Dispatch[];
   /** Whether the anchors' weights are the gate's, so that their gradient goes there. */
   readonly teachesGate: boolean;
-  readonly hidden: Readonly<Record<Adapted, readonly Dispatch[]>>;
+  readonly hidden: ReadonlyMap<Adapted, readonly Dispatch[]>;
   readonly logits: readonly Dispatch[];
 }
 

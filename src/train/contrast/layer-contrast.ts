@@ -1,12 +1,12 @@
 /**
- * Contrastive supervision of one layer's routing, in our formulation.
+ * Contrastive supervision of one mixture's routing (a gate of one layer and the linears it chooses experts for), in our formulation.
  *
  * Anchors are a seeded sample of the batch's tokens times their chosen experts: row m is token t with expert e of gate
- * weight g_m. With the expert's hidden states h_{m,l} = A_{e,l} x_{t,l} of the adapted linears l:
+ * weight g_m. With the expert's hidden states h_{m,l} = A_{e,l} x_{t,l} of the mixture's linears l:
  *
- *     z_m = Σ_l P_l h_{m,l},   ẑ_m = z_m / ‖z_m‖                                     P_l [d_q, R], one set a layer, trained
+ *     z_m = Σ_l P_l h_{m,l},   ẑ_m = z_m / ‖z_m‖                                     P_l [d_q, R], one set a mixture, trained
  *     ℓ_m = ln Σ_j exp(ẑ_m·k_j / τ) − 1/|P(m)| Σ_{p ∈ P(m)} ẑ_m·k_p / τ              P(m) = {j : o_j = e}
- *     L   = λ · 1/layers · 1/anchor tokens · Σ_layers Σ_m g_m ℓ_m
+ *     L   = λ · 1/mixtures · 1/anchor tokens · Σ_mixtures Σ_m g_m ℓ_m
  *
  * Keys k_j with owners o_j are the expert memory queue: of every expert the last K embeddings, detached, as in momentum
  * contrast (He et al., 2020), pushed once a step, after the loss; or, in the variant `batch`, the step's anchors
@@ -37,53 +37,48 @@ import { embedHidden } from './embed-hidden.ts';
 import { embedOutputs } from './embed-outputs.ts';
 import { embedRouting } from './embed-routing.ts';
 import { contrastScale } from './tensors.ts';
-import type { ContrastLayer, ContrastTensors } from './tensors.ts';
+import type { ContrastMixture, ContrastTensors } from './tensors.ts';
 
 /** `warm`: the steps of `full` before B says anything. */
 export type ContrastPhase = 'warm' | 'main';
 
-/** Where the contrastive loss of a layer takes part in the layer's backward pass. */
-export interface LayerContrast {
+/** Where the contrastive loss of a mixture takes part in the backward pass. */
+export interface MixtureContrast {
   /** Everything up to the gradients of the anchors' rows; after dweights were zeroed, to which they add. */
   readonly before: readonly Dispatch[];
   /** After dh of a linear was written: adds to it. */
-  readonly hidden: Readonly<Record<Adapted, readonly Dispatch[]>>;
+  readonly hidden: ReadonlyMap<Adapted, readonly Dispatch[]>;
   /** After dlogits were written: adds to them. */
   readonly logits: readonly Dispatch[];
 }
 
-const NO_CONTRAST: LayerContrast = {
-  before: [],
-  hidden: { gate_proj: [], up_proj: [], down_proj: [] },
-  logits: [],
-};
+const NO_CONTRAST: MixtureContrast = { before: [], hidden: new Map(), logits: [] };
 
 /** A length whose square is below this is treated as none. */
 const EPSILON = 1e-12;
 
-export function layerContrast(
+export function mixtureContrast(
   context: NetworkContext,
-  layer: number,
-  experts: ExpertActivations | null,
-  scratch: GradientScratch,
+  experts: ExpertActivations,
+  scratch: NonNullable<GradientScratch['experts']>,
   phase: ContrastPhase,
-): LayerContrast {
+): MixtureContrast {
   const tensors = context.routing?.contrast;
-  if (!tensors || !experts || !scratch.experts) return NO_CONTRAST;
-  const own = tensors.layers[layer]!;
-  const input: EmbedderInput = { context, layer, experts, scratch: scratch.experts, tensors, own };
+  if (!tensors) return NO_CONTRAST;
+  const own = tensors.mixtures[experts.mixture.index]!;
+  const input: EmbedderInput = { context, experts, scratch, tensors, own };
   const embedder = chooseEmbedder(input, phase);
   const { unit, z, inverse, dz, dWeights, scale } = tensors;
   const { temperature } = tensors.options;
   const keys = own.queue ?? { keys: own.embedding, owner: own.owner };
   const lossOptions = {
     temperature,
-    scale: contrastScale(tensors.options, tensors.layers.length),
+    scale: contrastScale(tensors.options, tensors.mixtures.length),
     excludeSelf: own.queue === null,
   };
   const teachGate = [
     ops.linear(viewAs(own.loss, [elements(own.loss.shape), 1]), scale, dWeights),
-    ops.embeddingBackward(tensors.places, dWeights, column(scratch.experts.weights)),
+    ops.embeddingBackward(tensors.places, dWeights, column(scratch.weights)),
   ];
   return {
     before: [
@@ -106,7 +101,7 @@ export function layerContrast(
 }
 
 /** dẑ = dS k, and where the anchors are the keys dSᵀ ẑ besides. */
-function embeddingGradient({ scores, dEmbedding }: ContrastTensors, own: ContrastLayer): Dispatch[] {
+function embeddingGradient({ scores, dEmbedding }: ContrastTensors, own: ContrastMixture): Dispatch[] {
   const keys = own.queue?.keys ?? own.embedding;
   return [
     ops.linearBackwardInput(scores, keys, dEmbedding),

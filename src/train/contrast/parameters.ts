@@ -1,6 +1,6 @@
 /** Trained tensors of the contrastive loss, beside the experts' own: projectors, and the control's constants. */
 import type { ModelConfig } from '../../model/config.ts';
-import { ADAPTED } from '../../model/parameters.ts';
+import { adaptedSize } from '../../model/parameters.ts';
 import type { Adapted } from '../../model/parameters.ts';
 import type { ExpertPoolShape } from '../network/activations.ts';
 import type { ContrastOptions } from './options.ts';
@@ -17,10 +17,6 @@ export function contrastNames(layer: number) {
   };
 }
 
-export function outputSize({ hiddenSize, intermediateSize }: ModelConfig, linear: Adapted): number {
-  return linear === 'down_proj' ? hiddenSize : intermediateSize;
-}
-
 export function contrastShapes(
   config: ModelConfig,
   pool: ExpertPoolShape,
@@ -30,10 +26,10 @@ export function contrastShapes(
   if (variant === 'routing') return shapes;
   for (let layer = 0; layer < config.layers; layer++) {
     const names = contrastNames(layer);
-    for (const linear of ADAPTED) {
+    for (const linear of pool.adapted) {
       shapes.set(names.projector(linear), [dimensions, pool.rank]);
       if (variant === 'full') {
-        shapes.set(names.outputProjector(linear), [dimensions, outputSize(config, linear)]);
+        shapes.set(names.outputProjector(linear), [dimensions, adaptedSize(config, linear).output]);
       }
       if (variant === 'constant') shapes.set(names.constant(linear), [pool.slots, pool.rank, 1]);
     }

@@ -1,14 +1,15 @@
-/** Buffers of the contrastive loss. Anchors, scores and scratch are shared by all layers; queues and embeddings are a layer's. */
+/** Buffers of the contrastive loss. Anchors, scores and scratch are shared by all mixtures; queues and embeddings are a mixture's. */
 import type { ModelConfig } from '../../model/config.ts';
+import { adaptedSize } from '../../model/parameters.ts';
 import type { Adapted } from '../../model/parameters.ts';
 import { NONE } from '../../tensor/device.ts';
 import type { Device, Tensor } from '../../tensor/device.ts';
 import { createArena, createTensor, elements, writeTensor } from '../../tensor/tensors.ts';
 import type { Arena } from '../../tensor/tensors.ts';
 import type { ExpertPoolShape } from '../network/activations.ts';
+import type { Mixture } from '../network/mixtures.ts';
 import { contrastSizes, isInBatch } from './options.ts';
 import type { ContrastOptions } from './options.ts';
-import { outputSize } from './parameters.ts';
 
 export interface ContrastTensors {
   readonly options: ContrastOptions;
@@ -22,10 +23,10 @@ export interface ContrastTensors {
   readonly unit: Tensor;
   /** [M, 1] */
   readonly ones: Tensor;
-  /** [1, 1]: λ / (layers · anchors). */
+  /** [1, 1]: λ / (mixtures · anchors). */
   readonly scale: Tensor;
-  /** [d, d]: I − 1/d, for `routing`. */
-  readonly centring: Tensor | null;
+  /** Only for `routing`: centring [d, d] = I − 1/d, and the anchors' logits [M, d] with their gradient. */
+  readonly gates: { readonly centring: Tensor; readonly rows: Tensor; readonly dRows: Tensor } | null;
   /** [M, J]: cosines, then their gradient. */
   readonly scores: Tensor;
   readonly z: Tensor;
@@ -34,18 +35,18 @@ export interface ContrastTensors {
   readonly dEmbedding: Tensor;
   /** [M, 1] */
   readonly dWeights: Tensor;
-  /** [M, R] of each linear; for `routing` logits [M, d], under `down_proj` alone. */
-  readonly rows: Readonly<Record<Adapted, Tensor>>;
-  readonly dRows: Readonly<Record<Adapted, Tensor>>;
+  /** [M, R] of each linear; none for `routing`. */
+  readonly rows: ReadonlyMap<Adapted, Tensor>;
+  readonly dRows: ReadonlyMap<Adapted, Tensor>;
   /** [M, out] of each linear and its gradient; only for `full`. */
-  readonly outputs: Readonly<Record<Adapted, { readonly y: Tensor; readonly dy: Tensor }>> | null;
-  readonly layers: readonly ContrastLayer[];
-  /** Unweighted losses and gate weights [M] of all layers, read back to report. */
+  readonly outputs: ReadonlyMap<Adapted, { readonly y: Tensor; readonly dy: Tensor }> | null;
+  readonly mixtures: readonly ContrastMixture[];
+  /** Unweighted losses and gate weights [M] of all mixtures, read back to report. */
   readonly losses: Arena;
   readonly weights: Arena;
 }
 
-export interface ContrastLayer {
+export interface ContrastMixture {
   /** [M, d], of length 1. */
   readonly embedding: Tensor;
   /** u32 [M], NONE where there is no anchor: the expert's slot, or for `routing` the specialty. */
@@ -55,7 +56,7 @@ export interface ContrastLayer {
   readonly queue: ContrastQueue | null;
 }
 
-/** The expert memory queue of a layer: part of the run's state. */
+/** The expert memory queue of a mixture: part of the run's state. */
 export interface ContrastQueue {
   /** [S·K, d] */
   readonly keys: Tensor;
@@ -69,6 +70,7 @@ export function createContrastTensors(
   device: Device,
   config: ModelConfig,
   pool: ExpertPoolShape,
+  mixtures: readonly Mixture[],
   options: ContrastOptions,
 ): ContrastTensors {
   const { anchors: M, keys: J, dimensions: d } = contrastSizes(options, pool);
@@ -77,20 +79,20 @@ export function createContrastTensors(
   const ids = (name: string, ...shape: number[]): Tensor =>
     createTensor(device, `contrast.${name}`, shape, 'u32');
   const isRouting = options.variant === 'routing';
-  const width = isRouting ? d : pool.rank;
-  const scratch = (name: string): Tensor => make(name, M, width);
-  const perLayer = new Map(Array.from({ length: config.layers }, (_, layer) => [`${layer}`, [M]] as const));
-  const losses = createArena(device, 'contrast.loss', perLayer);
-  const weights = createArena(device, 'contrast.weights', perLayer);
+  const byLinear = <T>(of: (linear: Adapted) => T): Map<Adapted, T> =>
+    new Map(isRouting ? [] : pool.adapted.map((linear) => [linear, of(linear)]));
+  const perMixture = new Map(mixtures.map(({ name }) => [name, [M]] as const));
+  const losses = createArena(device, 'contrast.loss', perMixture);
+  const weights = createArena(device, 'contrast.weights', perMixture);
   const specialty = ids('specialty', M);
-  const createQueue = (layer: number): ContrastQueue => ({
-    keys: make(`queue.${layer}.keys`, J, d),
-    owner: ids(`queue.${layer}.owner`, J),
-    heads: ids(`queue.${layer}.heads`, S),
+  const createQueue = (of: string): ContrastQueue => ({
+    keys: make(`queue.${of}.keys`, J, d),
+    owner: ids(`queue.${of}.owner`, J),
+    heads: ids(`queue.${of}.heads`, S),
   });
   const output = (linear: Adapted) => ({
-    y: make(`output.${linear}`, M, outputSize(config, linear)),
-    dy: make(`output_gradient.${linear}`, M, outputSize(config, linear)),
+    y: make(`output.${linear}`, M, adaptedSize(config, linear).output),
+    dy: make(`output_gradient.${linear}`, M, adaptedSize(config, linear).output),
   });
   return {
     options,
@@ -100,65 +102,57 @@ export function createContrastTensors(
     unit: make('unit', d),
     ones: make('ones', M, 1),
     scale: make('scale', 1, 1),
-    centring: isRouting ? make('centring', d, d) : null,
+    gates: isRouting
+      ? { centring: make('centring', d, d), rows: make('rows', M, d), dRows: make('rows_gradient', M, d) }
+      : null,
     scores: make('scores', M, J),
     z: make('z', M, d),
     inverse: make('inverse', M),
     dz: make('dz', M, d),
     dEmbedding: make('embedding_gradient', M, d),
     dWeights: make('weights_gradient', M, 1),
-    rows: byLinear(isRouting, (linear) => scratch(`rows.${linear}`)),
-    dRows: byLinear(isRouting, (linear) => scratch(`rows_gradient.${linear}`)),
-    outputs: options.variant === 'full' ? byLinear(false, output) : null,
-    layers: Array.from({ length: config.layers }, (_, layer) => ({
-      embedding: make(`embedding.${layer}`, M, d),
-      owner: isRouting ? specialty : ids(`owner.${layer}`, M),
-      loss: losses.tensors.get(`${layer}`)!,
-      weights: weights.tensors.get(`${layer}`)!,
-      queue: isInBatch(options) ? null : createQueue(layer),
+    rows: byLinear((linear) => make(`rows.${linear}`, M, pool.rank)),
+    dRows: byLinear((linear) => make(`rows_gradient.${linear}`, M, pool.rank)),
+    outputs: options.variant === 'full' ? byLinear(output) : null,
+    mixtures: mixtures.map(({ name }) => ({
+      embedding: make(`embedding.${name}`, M, d),
+      owner: isRouting ? specialty : ids(`owner.${name}`, M),
+      loss: losses.tensors.get(name)!,
+      weights: weights.tensors.get(name)!,
+      queue: isInBatch(options) ? null : createQueue(name),
     })),
     losses,
     weights,
   };
 }
 
-/** `one`: a single tensor serves under all names. */
-function byLinear<T>(one: boolean, make: (linear: Adapted) => T): Record<Adapted, T> {
-  const down = make('down_proj');
-  return {
-    gate_proj: one ? down : make('gate_proj'),
-    up_proj: one ? down : make('up_proj'),
-    down_proj: down,
-  };
-}
-
 /** Fills what never changes, and empties the queues. */
 export async function prepareContrast(device: Device, tensors: ContrastTensors): Promise<void> {
-  const { options, unit, ones, scale, centring, layers } = tensors;
+  const { options, unit, ones, scale, gates, mixtures } = tensors;
   const d = elements(unit.shape);
   const fill = (tensor: Tensor, value: number): Promise<void> =>
     writeTensor(device, tensor, new Float32Array(elements(tensor.shape)).fill(value));
   await fill(unit, 1 / Math.sqrt(d));
   await fill(ones, 1);
-  await fill(scale, contrastScale(options, layers.length));
-  if (centring) {
+  await fill(scale, contrastScale(options, mixtures.length));
+  if (gates) {
     const values = Float32Array.from({ length: d * d }, (_, i) => (i % (d + 1) === 0 ? 1 : 0) - 1 / d);
-    await writeTensor(device, centring, values);
+    await writeTensor(device, gates.centring, values);
   }
   await emptyQueues(device, tensors);
 }
 
-export async function emptyQueues(device: Device, { layers }: ContrastTensors): Promise<void> {
-  for (const { queue } of layers) {
+export async function emptyQueues(device: Device, { mixtures }: ContrastTensors): Promise<void> {
+  for (const { queue } of mixtures) {
     if (!queue) continue;
     await writeTensor(device, queue.owner, new Uint32Array(elements(queue.owner.shape)).fill(NONE));
     await writeTensor(device, queue.heads, new Uint32Array(elements(queue.heads.shape)));
   }
 }
 
-/** Factor of the sum over a layer's anchors: a mean over layers and anchor tokens. */
-export function contrastScale({ weight, anchors }: ContrastOptions, layers: number): number {
-  return weight / (layers * anchors);
+/** Factor of the sum over a mixture's anchors: a mean over mixtures and anchor tokens. */
+export function contrastScale({ weight, anchors }: ContrastOptions, mixtures: number): number {
+  return weight / (mixtures * anchors);
 }
 
 /** Where anchors lie: `tokens` are indexes into the batch, NONE at the end where there are too few. */

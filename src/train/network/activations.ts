@@ -1,9 +1,11 @@
 /** Buffers of one training step: what the forward pass keeps for the backward pass, layer by layer. */
+import type { ExpertPart } from '../../base/shard-tensors.ts';
 import type { Device, Tensor } from '../../tensor/device.ts';
 import type { GateTensors } from '../../tensor/expert-ops.ts';
 import { createTensor } from '../../tensor/tensors.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { Adapted } from '../../model/parameters.ts';
+import type { Mixture } from './mixtures.ts';
 
 export interface BatchShape {
   /** Rows of a batch. */
@@ -18,6 +20,8 @@ export interface ExpertPoolShape {
   /** Experts of one shard, which lie side by side. */
   readonly shardExperts: number;
   readonly rank: number;
+  /** Linears that have experts. */
+  readonly adapted: readonly Adapted[];
   /** Experts chosen for a token, at most. */
   readonly topK: number;
   /** Experts in the longest route. */
@@ -45,13 +49,14 @@ export interface LayerActivations {
   readonly gate: Tensor;
   readonly up: Tensor;
   readonly activated: Tensor;
-  readonly experts: ExpertActivations | null;
+  readonly experts: Readonly<Record<ExpertPart, ExpertActivations | null>>;
 }
 
 export interface ExpertActivations {
+  readonly mixture: Mixture;
   readonly gate: GateTensors;
   /** [N, K, R] of each adapted linear. */
-  readonly hidden: Readonly<Record<Adapted, Tensor>>;
+  readonly hidden: ReadonlyMap<Adapted, Tensor>;
 }
 
 export function createLayerActivations(
@@ -59,12 +64,17 @@ export function createLayerActivations(
   config: ModelConfig,
   { B, T }: BatchShape,
   layer: number,
+  mixtures: readonly Mixture[],
   pool: ExpertPoolShape | null,
 ): LayerActivations {
   const N = B * T;
   const { hiddenSize: C, intermediateSize: F, heads: H, keyValueHeads: KV, headSize: D } = config;
   const make = (name: string, ...shape: number[]): Tensor =>
     createTensor(device, `activations.${layer}.${name}`, shape);
+  const experts = (part: ExpertPart): ExpertActivations | null => {
+    const mixture = mixtures.find((one) => one.layer === layer && one.part === part);
+    return pool && mixture ? createExpertActivations(device, N, mixture, pool) : null;
+  };
   return {
     input: make('input', N, C),
     inputInverse: make('input_inverse', N),
@@ -84,29 +94,27 @@ export function createLayerActivations(
     gate: make('gate', N, F),
     up: make('up', N, F),
     activated: make('activated', N, F),
-    experts: pool ? createExpertActivations(device, N, layer, pool) : null,
+    experts: { ffn: experts('ffn'), attention: experts('attention') },
   };
 }
 
 function createExpertActivations(
   device: Device,
   N: number,
-  layer: number,
+  mixture: Mixture,
   { topK: K, rank: R, maxExperts }: ExpertPoolShape,
 ): ExpertActivations {
-  const label = (name: string): string => `activations.${layer}.experts.${name}`;
-  const hidden = (linear: Adapted): Tensor => createTensor(device, label(linear), [N, K, R]);
+  const label = (name: string): string => `activations.${mixture.name}.experts.${name}`;
   return {
+    mixture,
     gate: {
       logits: createTensor(device, label('logits'), [N, maxExperts]),
       chosen: createTensor(device, label('chosen'), [N, K], 'u32'),
       slots: createTensor(device, label('slots'), [N, K], 'u32'),
       weights: createTensor(device, label('weights'), [N, K]),
     },
-    hidden: {
-      gate_proj: hidden('gate_proj'),
-      up_proj: hidden('up_proj'),
-      down_proj: hidden('down_proj'),
-    },
+    hidden: new Map(
+      mixture.linears.map((linear) => [linear, createTensor(device, label(linear), [N, K, R])]),
+    ),
   };
 }

@@ -16,9 +16,9 @@ export interface NetworkOptions {
 }
 
 export interface RoutingOptions {
-  /** Weight of the load balance loss, a mean over layers. */
+  /** Weight of the load balance loss, a mean over mixtures. */
   readonly balance: number;
-  /** Weight of the router z-loss, a mean over layers. */
+  /** Weight of the router z-loss, a mean over mixtures. */
   readonly zLoss: number;
   /** The gate's input times 1 + jitter · u in training. */
   readonly jitter: number;
@@ -37,9 +37,9 @@ export interface BatchTensors {
 
 /** What the gates' extras need beside the batch. */
 export interface RoutingTensors {
-  /** u32 [1] for each layer, and jittered gate inputs [N, C]; null without jitter. */
+  /** u32 [1] for each mixture, and jittered gate inputs [N, C]; null without jitter. */
   readonly jitter: { readonly seeds: readonly Tensor[]; readonly x: Tensor; readonly dx: Tensor } | null;
-  /** [slots, 5] for each layer, as `gateLoad` writes them; null where nothing is balanced. */
+  /** [slots, 5] for each mixture, as `gateLoad` writes them; null where nothing is balanced. */
   readonly stats: readonly Tensor[] | null;
   readonly contrast: ContrastTensors | null;
 }

@@ -3,7 +3,7 @@
  * is allocated while training, and peak memory is a function of the config alone.
  *
  * Either the base is trained (every tensor) or it is frozen and a pool of experts is; the gradient then stops below the
- * first FFN, since nothing under it is trained.
+ * first part of a layer that has experts, since nothing under it is trained.
  */
 import { invariant } from '../../base/invariant.ts';
 import { checkpointShapes } from '../../model/checkpoint.ts';
@@ -13,13 +13,14 @@ import * as ops from '../../tensor/ops.ts';
 import { createArena, createTensor, writeTensor } from '../../tensor/tensors.ts';
 import type { Arena } from '../../tensor/tensors.ts';
 import { createLayerActivations } from './activations.ts';
-import type { ExpertPoolShape, LayerActivations } from './activations.ts';
+import type { ExpertActivations, ExpertPoolShape, LayerActivations } from './activations.ts';
 import { prepareContrast } from '../contrast/tensors.ts';
 import type { ContrastPhase } from '../contrast/layer-contrast.ts';
 import type { BatchTensors, NetworkContext, NetworkOptions, RoutingTensors } from './context.ts';
 import { layerBackward } from './layer-backward.ts';
 import { layerForward } from './layer-forward.ts';
-import type { ForwardMode } from './layer-forward.ts';
+import type { ForwardMode } from './expert-forward.ts';
+import { mixturesOf } from './mixtures.ts';
 import { createRoutingTensors, expertArenaShapes } from './routing-tensors.ts';
 import { createGradientScratch } from './scratch.ts';
 import type { GradientScratch } from './scratch.ts';
@@ -37,6 +38,8 @@ export class TrainingNetwork {
   /** [N] weighted negative log-likelihood of each target. */
   readonly loss: Tensor;
   readonly layers: readonly LayerActivations[];
+  /** Of all layers, in the order of `mixturesOf`. */
+  readonly mixtures: readonly ExpertActivations[];
   readonly routing: RoutingTensors | null;
   /** As served: without jitter. */
   readonly forward: readonly Dispatch[];
@@ -61,10 +64,14 @@ export class TrainingNetwork {
     this.batch = createBatchTensors(device, N, experts);
     this.scales = experts ? createTensor(device, 'scales', [experts.slots]) : null;
     this.#ropeTable = createTensor(device, 'rope', [batch.T, config.headSize / 2, 2]);
+    const mixtures = experts ? mixturesOf(config.layers, experts.adapted) : [];
     this.layers = Array.from({ length: config.layers }, (_, layer) =>
-      createLayerActivations(device, config, batch, layer, experts),
+      createLayerActivations(device, config, batch, layer, mixtures, experts),
     );
-    this.routing = experts && createRoutingTensors(device, options, experts);
+    this.mixtures = this.layers.flatMap(({ experts: { ffn, attention } }) =>
+      [ffn, attention].filter((part) => part !== null),
+    );
+    this.routing = experts && createRoutingTensors(device, options, experts, mixtures);
     const output = createTensor(device, 'output', [N, config.hiddenSize]);
     const outputInverse = createTensor(device, 'output_inverse', [N]);
     const normed = createTensor(device, 'output_normed', [N, config.hiddenSize]);
@@ -121,8 +128,9 @@ export class TrainingNetwork {
   /** What a step changes beside weights and moments: it belongs to a run's exact state. */
   memories(): Map<string, Tensor> {
     const found = new Map<string, Tensor>();
-    for (const [layer, { queue }] of (this.routing?.contrast?.layers ?? []).entries()) {
-      for (const [name, tensor] of Object.entries(queue ?? {})) found.set(`queue.${layer}.${name}`, tensor);
+    for (const [index, { queue }] of (this.routing?.contrast?.mixtures ?? []).entries()) {
+      const { name: of } = this.mixtures[index]!.mixture;
+      for (const [name, tensor] of Object.entries(queue ?? {})) found.set(`queue.${of}.${name}`, tensor);
     }
     return found;
   }

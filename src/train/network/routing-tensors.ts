@@ -6,6 +6,7 @@ import { contrastShapes } from '../contrast/parameters.ts';
 import { createContrastTensors } from '../contrast/tensors.ts';
 import type { ExpertPoolShape } from './activations.ts';
 import type { NetworkOptions, RoutingTensors } from './context.ts';
+import type { Mixture } from './mixtures.ts';
 
 /** Experts first, so that an expert begins from the same values whatever is asked of its gate. */
 export function expertArenaShapes(
@@ -13,7 +14,7 @@ export function expertArenaShapes(
   pool: ExpertPoolShape,
 ): Map<string, readonly number[]> {
   const contrast = routing?.contrast ? contrastShapes(config, pool, routing.contrast) : [];
-  return new Map([...expertShapes(config, pool.slots, pool.rank), ...contrast]);
+  return new Map([...expertShapes(config, pool.slots, pool.rank, pool.adapted), ...contrast]);
 }
 
 /** Null where nothing is asked of the gates. */
@@ -21,23 +22,25 @@ export function createRoutingTensors(
   device: Device,
   { config, batch, routing }: NetworkOptions,
   pool: ExpertPoolShape,
+  mixtures: readonly Mixture[],
 ): RoutingTensors | null {
   if (!routing) return null;
   const N = batch.B * batch.T;
-  const layers = Array.from({ length: config.layers }, (_, layer) => layer);
   const isBalanced = routing.balance > 0 || routing.zLoss > 0;
   return {
     jitter:
       routing.jitter > 0
         ? {
-            seeds: layers.map((layer) => createTensor(device, `jitter_seed.${layer}`, [1], 'u32')),
+            seeds: mixtures.map(({ name }) => createTensor(device, `jitter_seed.${name}`, [1], 'u32')),
             x: createTensor(device, 'activations.jittered', [N, config.hiddenSize]),
             dx: createTensor(device, 'gradient.jittered', [N, config.hiddenSize]),
           }
         : null,
     stats: isBalanced
-      ? layers.map((layer) => createTensor(device, `gate_stats.${layer}`, [pool.slots, 5]))
+      ? mixtures.map(({ name }) => createTensor(device, `gate_stats.${name}`, [pool.slots, 5]))
       : null,
-    contrast: routing.contrast ? createContrastTensors(device, config, pool, routing.contrast) : null,
+    contrast: routing.contrast
+      ? createContrastTensors(device, config, pool, mixtures, routing.contrast)
+      : null,
   };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ARMS, PROFILES, armConfig } from '../../../src/cli/ablation/arms.ts';
 import type { Profile } from '../../../src/cli/ablation/arms.ts';
-import { settingConfig } from '../../../src/cli/ablation/search.ts';
+import { SEARCH_SEED, settingConfig } from '../../../src/cli/ablation/search.ts';
 import { createWasmDevice } from '../../../src/tensor/wasm/node.ts';
 import { Trainer } from '../../../src/train/trainer.ts';
 import type { Batch } from '../../../src/train/trainer.ts';
@@ -60,7 +60,7 @@ async function anchorsOf(name: string): Promise<Uint32Array[]> {
 }
 
 function searchConfig(setting: string, arm = 'sparsedoctor'): TuneRunConfig {
-  return settingConfig(arm, small, 24, setting);
+  return settingConfig(arm, small, { steps: 24, seed: SEARCH_SEED }, setting);
 }
 
 describe('arms', () => {
@@ -115,6 +115,14 @@ describe('arms', () => {
       expect(await rowsOf('full', 2)).not.toEqual(first);
     });
 
+    test('would have the same jitter, with contrast or without', async () => {
+      const noiseOf = async (name: string): Promise<(number | undefined)[]> =>
+        (await batches(name, 1)).map(({ noise }) => noise);
+      const noise = await noiseOf('lora-moe');
+      expect(new Set(noise).size).toBe(small.steps);
+      expect(await noiseOf('sparsedoctor')).toEqual(noise);
+    });
+
     test('draw the same anchors in batch and with the queue', async () => {
       const queue = await anchorsOf('sparsedoctor');
       expect(await anchorsOf('contrast-batch')).toEqual(queue);
@@ -146,6 +154,11 @@ describe('a setting of a search', () => {
         },
       },
     });
+    expect(searchConfig('method.adapted=[q_proj,v_proj],method.rank=27')).toEqual({
+      ...as,
+      method: { ...method, adapted: ['q_proj', 'v_proj'], rank: 27 },
+    });
+    expect(searchConfig('method.adapted=[down_proj]')).toMatchObject({ method: { adapted: ['down_proj'] } });
     expect(searchConfig('as it is')).toEqual(as);
   });
 
@@ -156,6 +169,10 @@ describe('a setting of a search', () => {
     ['method.contrast.temperature=-1', /method\.contrast\.temperature/],
     ['method.contrast.variant=best', /method\.contrast\.variant/],
     ['method.topK=9', /topK/],
+    ['method.adapted=[q_proj,lm_head]', /adapted/],
+    ['method.adapted=[]', /adapted/],
+    ['method.adapted=[up_proj,up_proj]', /must differ/],
+    ['method.adapted=up_proj', /adapted/],
     ['optimiser.peakLearningRate', /path=value/],
     ['optimiser.schedule.kind=cosine', /path=value/],
     ['__proto__.polluted=1', /path=value/],

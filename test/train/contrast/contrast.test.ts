@@ -114,7 +114,7 @@ describe('the queue', () => {
     const before = await state();
     await trainer.score(batchOf(3));
     expect(await state()).toEqual(before);
-    const { keys, owner } = trainer.network.routing!.contrast!.layers[1]!.queue!;
+    const { keys, owner } = trainer.network.routing!.contrast!.mixtures[1]!.queue!;
     const values = await readTensor(device, keys);
     const owners = new Uint32Array(await device.read(owner.buffer, 0, owner.shape[0]! * 4));
     expect([...owners].some((slot) => slot !== NONE)).toBe(true);

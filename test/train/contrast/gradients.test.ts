@@ -1,5 +1,6 @@
 /** With what is asked of the gates, the gradient of the whole network is still that of its loss. */
 import { describe, expect, test } from 'vitest';
+import { ADAPTED_LINEARS, FFN_LINEARS, type AdaptedLinear } from '../../../src/base/shard-tensors.ts';
 import type { Device } from '../../../src/tensor/device.ts';
 import { createReferenceDevice } from '../../../src/tensor/reference/reference-device.ts';
 import { readTensor, writeTensor } from '../../../src/tensor/tensors.ts';
@@ -38,17 +39,17 @@ async function lossOf(device: Device, trainer: Trainer): Promise<() => Promise<n
   const { balance, zLoss, contrast: options } = network.options.routing!;
   const routing = network.routing!;
   const text = doubleReader(device, network.loss.shape);
-  const anchors = doubleReader(device, routing.contrast?.layers[0]!.loss.shape ?? [1]);
+  const anchors = doubleReader(device, routing.contrast?.mixtures[0]!.loss.shape ?? [1]);
   const gates = doubleReader(device, routing.stats?.[0]!.shape ?? [1]);
   const kept = new Map<string, Float32Array>();
   for (const [name, tensor] of network.memories()) kept.set(name, await readTensor(device, tensor));
   const { slots, shardExperts } = network.options.experts!;
-  const layers = network.layers.length;
+  const layers = network.mixtures.length;
   return async () => {
     for (const [name, tensor] of network.memories()) await writeTensor(device, tensor, kept.get(name)!);
     await device.submit([...network.trainingForward, ...network.lossOnly, ...network.backward.main]);
     let total = (await text(network.loss)).reduce((sum, value) => sum + value, 0);
-    for (const { loss, weights } of routing.contrast?.layers ?? []) {
+    for (const { loss, weights } of routing.contrast?.mixtures ?? []) {
       const [each, g] = [await anchors(loss), await anchors(weights)];
       const sum = each.reduce((all, value, m) => all + value * g[m]!, 0);
       total += (options!.weight / layers / ANCHORS) * sum;
@@ -81,8 +82,13 @@ function batchOf(seed: number, pool: ShardPool): Batch {
 }
 
 /** Two steps that fill the queues with what a float32 holds, then the gradients of a third. */
-async function prepared(device: Device, routing: RoutingOptions, pool: ShardPool): Promise<Trainer> {
-  const trainer = await expertTrainer(device, await smallModel(), { ...STILL, pool, routing });
+async function prepared(
+  device: Device,
+  routing: RoutingOptions,
+  pool: ShardPool,
+  adapted: readonly AdaptedLinear[] = FFN_LINEARS,
+): Promise<Trainer> {
+  const trainer = await expertTrainer(device, await smallModel(), { ...STILL, pool, routing, adapted });
   for (const seed of [41, 42]) await trainer.train(batchOf(seed, pool));
   const { network } = trainer;
   for (const tensor of network.memories().values()) {
@@ -91,7 +97,7 @@ async function prepared(device: Device, routing: RoutingOptions, pool: ShardPool
   return trainer;
 }
 
-const kinds: [string, RoutingOptions, ShardPool][] = [
+const kinds: [string, RoutingOptions, ShardPool, (readonly AdaptedLinear[])?][] = [
   ['contrast in the batch', { ...plain, contrast: contrast('batch') }, POOL],
   ['contrast in the batch, a shared pool', { ...plain, contrast: contrast('batch') }, SHARED],
   ['contrast with the queue', { ...plain, contrast: contrast('queue') }, POOL],
@@ -102,12 +108,27 @@ const kinds: [string, RoutingOptions, ShardPool][] = [
   ['z-loss', { ...plain, zLoss: 0.5 }, POOL],
   ['jitter', { ...plain, jitter: 0.3 }, POOL],
   ['everything', { balance: 0.3, zLoss: 0.2, jitter: 0.2, contrast: contrast('queue') }, POOL],
+  ['contrast of an expert in one linear', { ...plain, contrast: contrast('queue') }, POOL, ['up_proj']],
+  ['contrast on attention', { ...plain, contrast: contrast('batch') }, SHARED, ['q_proj', 'v_proj']],
+  ['contrast of routing on attention', { ...plain, contrast: contrast('routing') }, SHARED, ['o_proj']],
+  [
+    'contrast of whole outputs everywhere',
+    { ...plain, contrast: contrast('full', 0) },
+    SHARED,
+    ADAPTED_LINEARS,
+  ],
+  [
+    'everything, everywhere',
+    { balance: 0.3, zLoss: 0.2, jitter: 0.2, contrast: contrast('queue') },
+    POOL,
+    ADAPTED_LINEARS,
+  ],
 ];
 
 describe('the gradient is that of the loss', () => {
-  test.each(kinds)('%s', async (_title, routing, pool) => {
+  test.each(kinds)('%s', async (_title, routing, pool, adapted) => {
     const device = createReferenceDevice({ precision: 'f64' });
-    const trainer = await prepared(device, routing, pool);
+    const trainer = await prepared(device, routing, pool, adapted);
     const loss = await lossOf(device, trainer);
     await trainer.train(batchOf(43, pool));
     const found = await worstOfAll(device, trainer, loss);

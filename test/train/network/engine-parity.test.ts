@@ -1,5 +1,6 @@
 /** What is trained is what is served: exported files, loaded into the engine's model, give the trainer's logits. */
 import { describe, expect, test } from 'vitest';
+import { FFN_LINEARS, type AdaptedLinear } from '../../../src/base/shard-tensors.ts';
 import { memoryFiles } from '../../../src/model/byte-source.ts';
 import { openCheckpoint, type Checkpoint } from '../../../src/model/checkpoint.ts';
 import { fingerprint } from '../../../src/model/fingerprint.ts';
@@ -32,6 +33,7 @@ import {
   smallModel,
   withAnchors,
   withShards,
+  type ExpertChoices,
 } from '../../support/tiny-trainer.ts';
 
 const TOLERANCE = 1e-5;
@@ -111,40 +113,42 @@ const active: ActiveShards[] = [
   { shards: [0, 1, 3], priors: [4 / 8, 2 / 8, 2 / 8] },
 ];
 
-const tuneConfig: TuneRunConfig = tuneRunSchema.parse({
-  kind: 'tune',
-  seed: 1,
-  rowLength: ROW_LENGTH,
-  rows: ROWS,
-  specialties: ['cardiovascular', 'neurology', 'oncology', 'tcm'],
-  version: 'v1',
-  routingEvery: 10,
-  method: {
-    kind: 'experts',
-    pool: 'by-specialty',
-    experts: POOL.experts,
-    rank: RANK,
-    alpha: SCALE * RANK,
-    topK: POOL.topK,
-    activeShards: [1, 1, 1],
-    balance: 0,
-    zLoss: 0,
-    jitter: 0,
-  },
-  optimiser: {
-    peakLearningRate: 1e-3,
-    floor: 0.1,
-    warmupSteps: 1,
-    steps: 10,
-    beta1: 0.9,
-    beta2: 0.95,
-    epsilon: 1e-8,
-    weightDecay: 0,
-    maxGradientNorm: 1,
-  },
-  saveEvery: 10,
-  validateEvery: 10,
-});
+const tuneConfig = (adapted: readonly AdaptedLinear[]): TuneRunConfig =>
+  tuneRunSchema.parse({
+    kind: 'tune',
+    seed: 1,
+    rowLength: ROW_LENGTH,
+    rows: ROWS,
+    specialties: ['cardiovascular', 'neurology', 'oncology', 'tcm'],
+    version: 'v1',
+    routingEvery: 10,
+    method: {
+      kind: 'experts',
+      pool: 'by-specialty',
+      experts: POOL.experts,
+      rank: RANK,
+      alpha: SCALE * RANK,
+      topK: POOL.topK,
+      activeShards: [1, 1, 1],
+      balance: 0,
+      zLoss: 0,
+      jitter: 0,
+      adapted,
+    },
+    optimiser: {
+      peakLearningRate: 1e-3,
+      floor: 0.1,
+      warmupSteps: 1,
+      steps: 10,
+      beta1: 0.9,
+      beta2: 0.95,
+      epsilon: 1e-8,
+      weightDecay: 0,
+      maxGradientNorm: 1,
+    },
+    saveEvery: 10,
+    validateEvery: 10,
+  });
 
 describe.each(devices)('trainer and engine agree on %s', (_device, open) => {
   test.each([
@@ -165,76 +169,84 @@ describe.each(devices)('trainer and engine agree on %s', (_device, open) => {
   test.each([
     ['trained on the text alone', {}],
     ['trained with everything that is asked of gates', { routing: EVERYTHING }],
-  ])('on exported shards, alone and with priors, each row of a batch its own: %s', async (_title, extras) => {
-    const device = await open();
-    const model = await smallModel();
-    const trainer = await expertTrainer(device, model, extras);
-    for (const seed of [1, 2]) {
-      await trainer.train(withAnchors(withShards(randomBatch(seed), active), ANCHORS, seed));
-    }
-    const files = await exportTuned(
-      device,
-      { trainer, model: model.config, config: tuneConfig },
-      {
-        baseFingerprint: model.fingerprint,
-        created: new Date(0),
-        run: 'f'.repeat(64),
-        licence: 'Apache-2.0',
-      },
-    );
-    expect([...files.keys()]).toEqual(tuneConfig.specialties.map((name) => `${name}/v1.safetensors`));
-    const baseFingerprint = await fingerprint(model.checkpoint);
-    const serving = await Transformer.load(device, model.checkpoint, {
-      ...SERVING,
-      experts: { slots: 20, rank: RANK + 1 },
-    });
-    const resident: ResidentShard[] = [];
-    const rounded = new Map<string, number[]>();
-    // The file of the last specialty goes first, so that slots differ from the trainer's.
-    for (const [path, bytes] of [...files].toReversed()) {
-      const file = await readShardFile(bytes, { config: model.config, baseFingerprint });
-      expect(file.metadata).toMatchObject({
-        specialty: path.split('/')[0],
-        version: 'v1',
-        rank: RANK,
-        topK: POOL.topK,
+    ['of one linear', { adapted: ['down_proj'] }],
+    ['of two linears', { adapted: ['up_proj', 'gate_proj'], routing: EVERYTHING }],
+  ] satisfies [string, ExpertChoices][])(
+    'on exported shards, alone and with priors, each row of a batch its own: %s',
+    async (_title, extras: ExpertChoices) => {
+      const config = tuneConfig(extras.adapted ?? FFN_LINEARS);
+      const device = await open();
+      const model = await smallModel();
+      const trainer = await expertTrainer(device, model, extras);
+      for (const seed of [1, 2]) {
+        await trainer.train(withAnchors(withShards(randomBatch(seed), active), ANCHORS, seed));
+      }
+      const files = await exportTuned(
+        device,
+        { trainer, model: model.config, config },
+        {
+          baseFingerprint: model.fingerprint,
+          created: new Date(0),
+          run: 'f'.repeat(64),
+          licence: 'Apache-2.0',
+        },
+      );
+      expect([...files.keys()]).toEqual(config.specialties.map((name) => `${name}/v1.safetensors`));
+      const baseFingerprint = await fingerprint(model.checkpoint);
+      const serving = await Transformer.load(device, model.checkpoint, {
+        ...SERVING,
+        experts: { slots: 20, rank: RANK + 1 },
       });
-      expect(file.metadata.alpha / file.metadata.rank).toBe(SCALE);
-      resident.unshift(await serving.experts.load(file));
-      for (const [layer, { router, linears }] of file.layers.entries()) {
-        const parts = Object.entries(linears).flatMap(([linear, { A, B }]) => [
-          [`${linear}.lora_A`, A] as const,
-          [`${linear}.lora_B`, B] as const,
-        ]);
-        for (const [name, values] of [['router.weight', router] as const, ...parts]) {
-          const key = `layers.${layer}.${name}`;
-          rounded.set(key, [...values, ...(rounded.get(key) ?? [])]);
+      const resident: ResidentShard[] = [];
+      const rounded = new Map<string, number[]>();
+      // The file of the last specialty goes first, so that slots differ from the trainer's.
+      for (const [path, bytes] of [...files].toReversed()) {
+        const file = await readShardFile(bytes, { config: model.config, baseFingerprint });
+        expect(file.metadata).toMatchObject({
+          specialty: path.split('/')[0],
+          version: 'v1',
+          rank: RANK,
+          topK: POOL.topK,
+        });
+        expect(file.metadata.alpha / file.metadata.rank).toBe(SCALE);
+        resident.unshift(await serving.experts.load(file));
+        for (const [layer, { router, linears }] of file.layers.entries()) {
+          const parts = Object.entries(linears).flatMap(([linear, { A, B }]) => [
+            [`${linear}.lora_A`, A] as const,
+            [`${linear}.lora_B`, B] as const,
+          ]);
+          for (const [name, values] of [['router.weight', router!] as const, ...parts]) {
+            const key = `layers.${layer}.${name}`;
+            rounded.set(key, [...values, ...(rounded.get(key) ?? [])]);
+          }
         }
       }
-    }
-    const stored = new Map([...rounded].map(([name, values]) => [name, Float32Array.from(values)] as const));
-    // Projectors are no part of a shard.
-    const served = [...trainer.network.trained.tensors].filter(([name]) => !name.startsWith('contrast.'));
-    expect([...stored.keys()].toSorted()).toEqual(served.map(([name]) => name).toSorted());
-    await fillArena(device, { ...trainer.network.trained, tensors: new Map(served) }, stored);
+      const stored = new Map(
+        [...rounded].map(([name, values]) => [name, Float32Array.from(values)] as const),
+      );
+      // Projectors are no part of a shard.
+      const served = [...trainer.network.trained.tensors].filter(([name]) => !name.startsWith('contrast.'));
+      expect([...stored.keys()].toSorted()).toEqual(served.map(([name]) => name).toSorted());
+      await fillArena(device, { ...trainer.network.trained, tensors: new Map(served) }, stored);
 
-    const batch = withShards(randomBatch(4), active);
-    const routes = active.map(({ shards, priors }): Route => {
-      return { shards: shards.map((shard, i) => ({ shard: resident[shard]!, prior: priors[i]! })) };
-    });
-    const expected = await trainerLogits(device, trainer, batch);
-    expect(largestDifference(await engineLogits(serving, batch, routes), expected)).toBeLessThan(TOLERANCE);
-    const base = await engineLogits(serving, batch);
-    expect(largestDifference(base, expected)).toBeGreaterThan(0.1);
-    const alone = await trainerLogits(
-      device,
-      trainer,
-      withShards(
-        batch,
-        active.map(() => ({ shards: [], priors: [] })),
-      ),
-    );
-    expect(largestDifference(base, alone)).toBeLessThan(TOLERANCE);
-    await device.dispose();
-  });
+      const batch = withShards(randomBatch(4), active);
+      const routes = active.map(({ shards, priors }): Route => {
+        return { shards: shards.map((shard, i) => ({ shard: resident[shard]!, prior: priors[i]! })) };
+      });
+      const expected = await trainerLogits(device, trainer, batch);
+      expect(largestDifference(await engineLogits(serving, batch, routes), expected)).toBeLessThan(TOLERANCE);
+      const base = await engineLogits(serving, batch);
+      expect(largestDifference(base, expected)).toBeGreaterThan(0.1);
+      const alone = await trainerLogits(
+        device,
+        trainer,
+        withShards(
+          batch,
+          active.map(() => ({ shards: [], priors: [] })),
+        ),
+      );
+      expect(largestDifference(base, alone)).toBeLessThan(TOLERANCE);
+      await device.dispose();
+    },
+  );
 });

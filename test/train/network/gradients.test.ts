@@ -1,5 +1,6 @@
 /** The gradient of the whole network, held against central differences of its own loss in double precision. */
 import { describe, expect, test } from 'vitest';
+import { ADAPTED_LINEARS, type AdaptedLinear } from '../../../src/base/shard-tensors.ts';
 import type { Device } from '../../../src/tensor/device.ts';
 import { createReferenceDevice } from '../../../src/tensor/reference/reference-device.ts';
 import { readTensor } from '../../../src/tensor/tensors.ts';
@@ -83,4 +84,31 @@ describe('the gradient is that of the loss', () => {
       }
     },
   );
+
+  test.each([
+    ['down alone', ['down_proj']],
+    ['gate and up', ['gate_proj', 'up_proj']],
+    ['queries and values', ['q_proj', 'v_proj']],
+    ['keys and the output of attention', ['k_proj', 'o_proj']],
+    ['all seven', ADAPTED_LINEARS],
+  ] satisfies [string, readonly AdaptedLinear[]][])('wherever experts sit: %s', async (_title, adapted) => {
+    const device = createReferenceDevice({ precision: 'f64' });
+    const trainer = await expertTrainer(device, await smallModel(), { ...STILL, adapted });
+    const batch = withShards(randomBatch(33, 0.7), [
+      { shards: [1], priors: [1] },
+      { shards: [0, 2], priors: [5 / 8, 3 / 8] },
+      { shards: [2, 1, 0], priors: [4 / 8, 2 / 8, 2 / 8] },
+    ]);
+    const found = await worstOfAll(device, trainer, await differentiate(device, trainer, batch));
+    const parts = Number(adapted.some(isAttention)) + Number(!adapted.every(isAttention));
+    expect(found.size).toBe(2 * (parts + 2 * adapted.length));
+    for (const [name, { worst, largest }] of found) {
+      expect(worst, name).toBeLessThan(1e-5);
+      expect(largest, name).toBeGreaterThan(1e-4);
+    }
+  });
 });
+
+function isAttention(linear: AdaptedLinear): boolean {
+  return /^[qkvo]_proj$/.test(linear);
+}

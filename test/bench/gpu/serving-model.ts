@@ -1,0 +1,86 @@
+/**
+ * A random model that makes steps of chosen shapes: `Transformer.forward`, as the engine calls it.
+ */
+import type { Device } from '../../../src/tensor/device.ts';
+import { createRandom } from '../../../src/base/random.ts';
+import { Transformer } from '../../../src/model/transformer.ts';
+import type { ForwardBatch, ResidentShard, Route } from '../../../src/model/runner.ts';
+import type { ModelConfig } from '../../../src/model/config.ts';
+import { randomCheckpoint, randomShard, SHARD } from './random-model.ts';
+import type { Formats } from './step-model.ts';
+import { PAGE_SIZE, placesOf, type StepRequest } from './step-request.ts';
+
+export interface ServingSizes {
+  readonly config: ModelConfig;
+  readonly formats: Formats;
+  /** Shards that fit the pool. */
+  readonly shards: number;
+  /** Pages of the cache. */
+  readonly pages: number;
+  readonly maxTokens: number;
+}
+
+export class ServingModel {
+  readonly model: Transformer;
+  readonly sizes: ServingSizes;
+  readonly #shards: ResidentShard[] = [];
+  readonly #pages: Uint32Array;
+
+  private constructor(model: Transformer, sizes: ServingSizes) {
+    this.model = model;
+    this.sizes = sizes;
+    const all = Array.from({ length: sizes.pages }, (_, page) => page);
+    this.#pages = Uint32Array.from(createRandom(5).shuffle(all));
+  }
+
+  static async open(device: Device, sizes: ServingSizes): Promise<ServingModel> {
+    const { config, formats, shards, pages, maxTokens } = sizes;
+    const model = await Transformer.load(device, randomCheckpoint(config), {
+      maxBatchTokens: maxTokens,
+      pageSize: PAGE_SIZE,
+      pages,
+      experts: { slots: Math.max(1, shards) * SHARD.experts, rank: SHARD.rank },
+      weightFormat: formats.weights,
+      expertFormat: formats.experts,
+      kvFormat: formats.cache,
+      maxExpertsPerRoute: SHARD.experts,
+      maxRoutes: 64,
+      maxLogitRows: 32,
+    });
+    return new ServingModel(model, sizes);
+  }
+
+  get resident(): number {
+    return this.#shards.length;
+  }
+
+  async makeResident(count: number): Promise<void> {
+    const file = randomShard(this.sizes.config, 'random');
+    while (this.#shards.length < count) this.#shards.push(await this.model.experts.load(file));
+  }
+
+  /** `turn` moves along the resident shards, so that a single sequence asks for another one every step. */
+  batch(request: StepRequest, turn = 0): ForwardBatch {
+    const { sequences, asking } = request;
+    const random = createRandom(7);
+    const places = placesOf(request);
+    const each = Math.ceil(request.context / PAGE_SIZE);
+    const routes: Route[] = [{ shards: [] }];
+    if (asking !== 'base') {
+      routes.length = 0;
+      const wanted = asking === 'same' ? 1 : sequences;
+      for (let i = 0; i < wanted; i++) {
+        const shard = this.#shards[asking === 'same' ? 0 : (turn + i) % this.#shards.length]!;
+        routes.push({ shards: [{ shard, prior: 1 }] });
+      }
+    }
+    return {
+      ...places,
+      tokens: places.positions.map(() => random.integer(this.sizes.config.vocabularySize)),
+      pageTable: this.#pages.slice(0, sequences * each),
+      maxPages: each,
+      routeOfToken: places.sequences.map((sequence) => (asking === 'different' ? sequence : 0)),
+      routes,
+    };
+  }
+}
