@@ -113,10 +113,14 @@ test('a batch that only decodes takes small workgroups, and blocks of a prompt f
   expect([blockTokens(16, 8), blockTokens(32, 8), blockTokens(8, 8), blockTokens(40, 1)]).toEqual([
     8, 4, 16, 1,
   ]);
-  const rows = (of: number) => attentionConstants({ H: 16, KV: 8, D: 128, block: of })['ROWS'];
-  expect([rows(1), rows(2), rows(5), rows(8)]).toEqual([2, 4, 16, 16]);
-  const channels = (D: number) => attentionConstants({ H: 4, KV: 2, D, block: 1 })['CHANNELS'];
-  expect([channels(4), channels(64), channels(128), channels(256), channels(1024)]).toEqual([
-    16, 16, 32, 64, 64,
-  ]);
+  expect([1, 2, 5, 8].map(rowsFor)).toEqual([2, 4, 16, 16]);
+  expect([4, 64, 128, 256, 1024].map(channelsFor)).toEqual([16, 16, 32, 64, 64]);
 });
+
+function rowsFor(tokens: number): number | undefined {
+  return attentionConstants({ H: 16, KV: 8, D: 128, block: tokens })['ROWS'];
+}
+
+function channelsFor(D: number): number | undefined {
+  return attentionConstants({ H: 4, KV: 2, D, block: 1 })['CHANNELS'];
+}
