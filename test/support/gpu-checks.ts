@@ -8,10 +8,10 @@ import { casesOf } from '../../kernels/cases.ts';
 import { kernels } from '../../kernels/index.ts';
 import type { KernelSpec } from '../../kernels/kernel.ts';
 import { createNodeWebgpuDevice } from '../../src/tensor/webgpu/node.ts';
-import { checkKernel } from './check-kernel.ts';
+import { checkInFormats, checkKernel } from './check-kernel.ts';
 import { checkExpertLayer } from './expert-layer.ts';
 import { checkEngine } from './gpu-engine.ts';
-import { checkModel, checkParts, checkRowsAlone } from './gpu-model.ts';
+import { checkCompactModel, checkModel, checkParts, checkRowsAlone } from './gpu-model.ts';
 import { checkBaseTraining, checkExpertTraining } from './gpu-training.ts';
 import { report } from './report-check.ts';
 import { checkDraws, checkRowsAlike, checkShares } from './sampling-checks.ts';
@@ -40,7 +40,7 @@ for (const spec of specs) {
   // Without subgroups a sum takes barriers, which a GPU in software is slow at: a few cases.
   for (const kernelCase of casesOf(spec).slice(0, 2)) {
     const check = `without subgroups: ${spec.name}: ${kernelCase.title}`;
-    await report(check, () => checkKernel(withoutSubgroups, spec, kernelCase));
+    await report(check, () => checkInFormats(withoutSubgroups, spec, kernelCase, {}));
   }
 }
 await report('drawn tokens', () => checkDraws(device, 300, 6));
@@ -49,6 +49,7 @@ await report('drawn shares', () => checkShares(device, 100));
 await report('drawn rows alike', () => checkRowsAlike(device));
 await report('expert layer', () => checkExpertLayer(device));
 await report('model', () => checkModel(device));
+await report('compact model', () => checkCompactModel(device));
 await report('engine', () => checkEngine(device));
 await report('rows alone', () => checkRowsAlone(device));
 await report('in parts', () => checkParts(device, inParts));

@@ -89,6 +89,8 @@ export class Faults {
       const done = await Promise.race([work(), failed]);
       this.check();
       return done;
+    } catch (error) {
+      throw this.#loss ?? error;
     } finally {
       this.#working.delete(reject);
     }
