@@ -14,8 +14,10 @@ import { tinyModel, tinyShard } from '../support/tiny-model.ts';
 
 const kernels = new URL('../../kernels/', import.meta.url);
 
-/** A GPU whose device counts what it is asked to make, and tells the order of its work. The n-th read waits for
- * `arrival(n)`. */
+/**
+ * A GPU whose device counts what it is asked to make, and tells the order of its work. The n-th read waits for
+ * `arrival(n)`.
+ */
 function countingGpu(arrival: (read: number) => Promise<void> = async () => {}): {
   gpu: GPU;
   made: Record<'buffers' | 'groups' | 'pipelines' | 'writes', number>;
@@ -153,7 +155,8 @@ test('a step is sent before the tokens of the one before have arrived', async ()
   const steps = 5;
   // Tokens of a step arrive only when the next one is sent: an engine that waits for them would wait for ever.
   const { gpu, log, made } = countingGpu(async (read) => {
-    while (read % steps !== 0 && log.filter((one) => one === 'compute').length <= read) {
+    if (read % steps === 0) return;
+    while (log.filter((one) => one === 'compute').length < read + 1) {
       await new Promise((resolve) => setImmediate(resolve));
     }
   });
