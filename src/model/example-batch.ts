@@ -12,6 +12,7 @@ export const exampleBatch: StepBatch = {
   routeOfToken: one,
   routes: [{ shards: [] }],
   logitRows: one,
+  carried: false,
   draws: [
     {
       after: 0,
