@@ -39,6 +39,7 @@ import { cases as gather } from './gather/cases.ts';
 import { cases as gateLoad } from './gate_load/cases.ts';
 import { cases as gateBalanceBackward } from './gate_balance_backward/cases.ts';
 import { cases as jitter } from './jitter/cases.ts';
+import { cases as sample } from './sample/cases.ts';
 
 const casesByName: Readonly<Record<string, readonly KernelCase[]>> = {
   fill,
@@ -80,6 +81,7 @@ const casesByName: Readonly<Record<string, readonly KernelCase[]>> = {
   gate_load: gateLoad,
   gate_balance_backward: gateBalanceBackward,
   jitter,
+  sample,
 };
 
 /** None for a kernel that this list forgot, which no check may let pass. */

@@ -39,6 +39,7 @@ import { gather } from './gather/gather.ts';
 import { gateLoad } from './gate_load/gate_load.ts';
 import { gateBalanceBackward } from './gate_balance_backward/gate_balance_backward.ts';
 import { jitter } from './jitter/jitter.ts';
+import { sample } from './sample/sample.ts';
 
 export const kernels = {
   fill,
@@ -80,4 +81,5 @@ export const kernels = {
   gateLoad,
   gateBalanceBackward,
   jitter,
+  sample,
 } satisfies Record<string, KernelSpec>;

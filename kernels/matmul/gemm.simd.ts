@@ -14,6 +14,7 @@ import { scratch } from '../simd/scratch.simd';
 const KC: i32 = 256;
 const NC: i32 = 256;
 const MC: i32 = 192;
+const FEW: i32 = 12;
 /** Scratch layout: packed b, packed a, one 6×8 block for ragged edges; callers may use what follows. */
 const PACK_A: usize = <usize>(KC * NC * 4);
 const EDGE: usize = PACK_A + <usize>(KC * (MC + 6) * 4);
@@ -50,8 +51,10 @@ function product(
   c: usize, ldc: usize,
   M: i32, N: i32, K: i32, accumulate: bool,
 ): void {
-  for (let n0: i32 = 0; n0 < N; n0 += NC) {
-    const nc = min(NC, N - n0);
+  // A few rows read a panel of b once or twice: packed one at a time, it is still in the nearest cache.
+  const step = M <= FEW && sbk == 4 ? 8 : NC;
+  for (let n0: i32 = 0; n0 < N; n0 += step) {
+    const nc = min(step, N - n0);
     for (let k0: i32 = 0; k0 < K; k0 += KC) {
       const kc = min(KC, K - k0);
       const add = accumulate || k0 > 0;

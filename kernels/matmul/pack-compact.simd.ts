@@ -38,16 +38,10 @@ function packHalves(
     const r4 = v128.load(p4 + k), r5 = v128.load(p5 + k), r6 = v128.load(p6 + k), r7 = v128.load(p7 + k);
     const a0 = low16(r0, r1), a1 = high16(r0, r1), a2 = low16(r2, r3), a3 = high16(r2, r3);
     const a4 = low16(r4, r5), a5 = high16(r4, r5), a6 = low16(r6, r7), a7 = high16(r6, r7);
-    const b0 = low32(a0, a2), b1 = high32(a0, a2), b2 = low32(a1, a3), b3 = high32(a1, a3);
-    const b4 = low32(a4, a6), b5 = high32(a4, a6), b6 = low32(a5, a7), b7 = high32(a5, a7);
-    putHalves(low64(b0, b4), mask, widen, to);
-    putHalves(high64(b0, b4), mask, widen, to + 32);
-    putHalves(low64(b1, b5), mask, widen, to + 64);
-    putHalves(high64(b1, b5), mask, widen, to + 96);
-    putHalves(low64(b2, b6), mask, widen, to + 128);
-    putHalves(high64(b2, b6), mask, widen, to + 160);
-    putHalves(low64(b3, b7), mask, widen, to + 192);
-    putHalves(high64(b3, b7), mask, widen, to + 224);
+    putHalves(low32(a0, a2), low32(a4, a6), mask, widen, to);
+    putHalves(high32(a0, a2), high32(a4, a6), mask, widen, to + 64);
+    putHalves(low32(a1, a3), low32(a5, a7), mask, widen, to + 128);
+    putHalves(high32(a1, a3), high32(a5, a7), mask, widen, to + 192);
     to += 256;
   }
 }
@@ -81,66 +75,65 @@ function packQuants(
     }
     const r0 = v128.load(p0 + k), r1 = v128.load(p1 + k), r2 = v128.load(p2 + k), r3 = v128.load(p3 + k);
     const r4 = v128.load(p4 + k), r5 = v128.load(p5 + k), r6 = v128.load(p6 + k), r7 = v128.load(p7 + k);
-    // Two columns of eight bytes in each of the last eight.
     const a0 = low8(r0, r1), a1 = high8(r0, r1), a2 = low8(r2, r3), a3 = high8(r2, r3);
     const a4 = low8(r4, r5), a5 = high8(r4, r5), a6 = low8(r6, r7), a7 = high8(r6, r7);
-    const b0 = low16(a0, a2), b1 = high16(a0, a2), b2 = low16(a1, a3), b3 = high16(a1, a3);
-    const b4 = low16(a4, a6), b5 = high16(a4, a6), b6 = low16(a5, a7), b7 = high16(a5, a7);
-    const c0 = low32(b0, b4), c1 = high32(b0, b4), c2 = low32(b1, b5), c3 = high32(b1, b5);
-    const c4 = low32(b2, b6), c5 = high32(b2, b6), c6 = low32(b3, b7), c7 = high32(b3, b7);
     if (format == Q8) {
-      putBytes(c0, s0, s1, to);
-      putBytes(c1, s0, s1, to + 64);
-      putBytes(c2, s0, s1, to + 128);
-      putBytes(c3, s0, s1, to + 192);
-      putBytes(c4, s0, s1, to + 256);
-      putBytes(c5, s0, s1, to + 320);
-      putBytes(c6, s0, s1, to + 384);
-      putBytes(c7, s0, s1, to + 448);
+      putBytes(low16(a0, a2), low16(a4, a6), s0, s1, to);
+      putBytes(high16(a0, a2), high16(a4, a6), s0, s1, to + 128);
+      putBytes(low16(a1, a3), low16(a5, a7), s0, s1, to + 256);
+      putBytes(high16(a1, a3), high16(a5, a7), s0, s1, to + 384);
       to += 512;
     } else {
-      putNibbles(c0, nibble, zero, s0, s1, to);
-      putNibbles(c1, nibble, zero, s0, s1, to + 128);
-      putNibbles(c2, nibble, zero, s0, s1, to + 256);
-      putNibbles(c3, nibble, zero, s0, s1, to + 384);
-      putNibbles(c4, nibble, zero, s0, s1, to + 512);
-      putNibbles(c5, nibble, zero, s0, s1, to + 640);
-      putNibbles(c6, nibble, zero, s0, s1, to + 768);
-      putNibbles(c7, nibble, zero, s0, s1, to + 896);
+      putNibbles(low16(a0, a2), low16(a4, a6), nibble, zero, s0, s1, to);
+      putNibbles(high16(a0, a2), high16(a4, a6), nibble, zero, s0, s1, to + 256);
+      putNibbles(low16(a1, a3), low16(a5, a7), nibble, zero, s0, s1, to + 512);
+      putNibbles(high16(a1, a3), high16(a5, a7), nibble, zero, s0, s1, to + 768);
       to += 1024;
     }
   }
 }
 
-/** One column of eight halves. */
+/** Two columns of four halves each, of the upper and of the lower four rows. */
 @inline
-function putHalves(column: v128, mask: v128, widen: v128, to: usize): void {
-  v128.store(to, widenHalves(i32x4.extend_low_i16x8_s(column), mask, widen));
-  v128.store(to, widenHalves(i32x4.extend_high_i16x8_s(column), mask, widen), 16);
+function putHalves(upper: v128, lower: v128, mask: v128, widen: v128, to: usize): void {
+  v128.store(to, widenHalves(i32x4.extend_low_i16x8_s(upper), mask, widen));
+  v128.store(to, widenHalves(i32x4.extend_low_i16x8_s(lower), mask, widen), 16);
+  v128.store(to, widenHalves(i32x4.extend_high_i16x8_s(upper), mask, widen), 32);
+  v128.store(to, widenHalves(i32x4.extend_high_i16x8_s(lower), mask, widen), 48);
 }
 
-/** Two columns of eight levels. */
+/** Four columns of four levels each, likewise. */
 @inline
-function putBytes(columns: v128, s0: v128, s1: v128, to: usize): void {
-  putLevels(i16x8.extend_low_i8x16_s(columns), s0, s1, to);
-  putLevels(i16x8.extend_high_i8x16_s(columns), s0, s1, to + 32);
+function putBytes(upper: v128, lower: v128, s0: v128, s1: v128, to: usize): void {
+  putLevels(i16x8.extend_low_i8x16_s(upper), s0, to, 32);
+  putLevels(i16x8.extend_low_i8x16_s(lower), s1, to + 16, 32);
+  putLevels(i16x8.extend_high_i8x16_s(upper), s0, to + 64, 32);
+  putLevels(i16x8.extend_high_i8x16_s(lower), s1, to + 80, 32);
 }
 
-/** Two columns of eight bytes, four of levels. */
+/** Four columns of four bytes each, two levels to a byte: eight columns. */
 @inline
-function putNibbles(columns: v128, nibble: v128, zero: v128, s0: v128, s1: v128, to: usize): void {
-  const low = i8x16.sub(v128.and(columns, nibble), zero);
-  const high = i8x16.sub(i8x16.shr_u(columns, 4), zero);
-  putLevels(i16x8.extend_low_i8x16_s(low), s0, s1, to);
-  putLevels(i16x8.extend_low_i8x16_s(high), s0, s1, to + 32);
-  putLevels(i16x8.extend_high_i8x16_s(low), s0, s1, to + 64);
-  putLevels(i16x8.extend_high_i8x16_s(high), s0, s1, to + 96);
+function putNibbles(
+  upper: v128, lower: v128, nibble: v128, zero: v128, s0: v128, s1: v128, to: usize,
+): void {
+  putAlternate(i8x16.sub(v128.and(upper, nibble), zero), s0, to);
+  putAlternate(i8x16.sub(v128.and(lower, nibble), zero), s1, to + 16);
+  putAlternate(i8x16.sub(i8x16.shr_u(upper, 4), zero), s0, to + 32);
+  putAlternate(i8x16.sub(i8x16.shr_u(lower, 4), zero), s1, to + 48);
 }
 
+/** Four columns of four levels each to every other column of a panel. */
 @inline
-function putLevels(levels: v128, s0: v128, s1: v128, to: usize): void {
-  v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(levels)), s0));
-  v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(levels)), s1), 16);
+function putAlternate(levels: v128, scale: v128, to: usize): void {
+  putLevels(i16x8.extend_low_i8x16_s(levels), scale, to, 64);
+  putLevels(i16x8.extend_high_i8x16_s(levels), scale, to + 128, 64);
+}
+
+/** Two columns of four levels, `next` bytes apart. */
+@inline
+function putLevels(levels: v128, scale: v128, to: usize, next: usize): void {
+  v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(levels)), scale));
+  v128.store(to + next, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(levels)), scale));
 }
 
 @inline
@@ -171,14 +164,4 @@ function low32(a: v128, b: v128): v128 {
 @inline
 function high32(a: v128, b: v128): v128 {
   return v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-}
-
-@inline
-function low64(a: v128, b: v128): v128 {
-  return v128.shuffle<i64>(a, b, 0, 2);
-}
-
-@inline
-function high64(a: v128, b: v128): v128 {
-  return v128.shuffle<i64>(a, b, 1, 3);
 }

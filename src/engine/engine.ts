@@ -4,11 +4,13 @@
  */
 import { CallerError, InternalError } from '../base/errors.ts';
 import { silentLogger, type Logger } from '../base/logger.ts';
-import type { ModelRunner, ResidentShard, Route } from '../model/runner.ts';
-import { buildBatch } from './batch.ts';
+import { NO_TOKEN } from '../model/runner.ts';
+import type { ModelRunner, ResidentShard, Route, StepResult } from '../model/runner.ts';
+import { buildBatch, needsLogits, type ChunkResults } from './batch.ts';
 import { checkRequest } from './check-request.ts';
 import type { GenerateRequest, TokenEvent, TokenLogprobs } from './request.ts';
-import { logprobsOf, sampleToken } from './sampler.ts';
+import { runStep } from './run-step.ts';
+import { logprobsOf } from './sampler.ts';
 import { Scheduler, type ScheduledChunk } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 
@@ -153,67 +155,63 @@ export class Engine {
   }
 
   async #step(chunks: readonly ScheduledChunk[]): Promise<void> {
-    const batch = buildBatch(chunks);
-    let logits: Float32Array;
+    const { batch, results } = buildBatch(chunks);
+    let result: StepResult;
     try {
-      logits = await this.#runner.forward(batch);
-      if (logits.length !== batch.logitRows.length * this.#runner.vocabularySize) {
-        throw new InternalError('model_failed', 'The model returned logits of the wrong size.');
-      }
+      result = await runStep(this.#runner, batch);
     } catch (error) {
       this.#onRunnerFailure(error, chunks);
       return;
     }
     this.#counts.steps += 1;
     this.#counts.failures = 0;
-    let row = 0;
-    for (const chunk of chunks) {
-      const rows = chunk.start + chunk.count - chunk.logitsFrom;
+    for (const own of results) {
       try {
-        this.#finishChunk(chunk, logits, row);
+        this.#finishChunk(own, result);
       } catch (error) {
-        this.#fail(chunk.sequence, error);
+        this.#fail(own.chunk.sequence, error);
       }
-      row += rows;
     }
   }
 
-  /** Takes in one sequence's logits, which begin at `row`. */
-  #finishChunk(
-    { sequence, start, count, logitsFrom }: ScheduledChunk,
-    logits: Float32Array,
-    row: number,
-  ): void {
-    const width = this.#runner.vocabularySize;
-    const rowAt = (position: number): Float32Array => {
-      const at = (row + position - logitsFrom) * width;
-      return logits.subarray(at, at + width);
+  /** Takes in what a step gave for one sequence. */
+  #finishChunk({ chunk, logitRow, scored, draw }: ChunkResults, result: StepResult): void {
+    const { sequence, start, count, logitsFrom } = chunk;
+    const rowAt = (row: number): Float32Array => {
+      const width = this.#runner.vocabularySize;
+      return result.logits.subarray(row * width, (row + 1) * width);
     };
     const end = start + count;
     this.#counts.promptTokens += Math.max(0, Math.min(end, sequence.promptLength) - start);
     sequence.computed = end;
     if (sequence.abandoned) return;
     const { request } = sequence;
-    if (sequence.scoresPrompt) {
-      for (let position = logitsFrom; position < Math.min(end, sequence.promptLength - 1); position++) {
-        const next = request.prompt[position + 1]!;
-        sequence.promptLogprobs.push(logprobsOf(rowAt(position), next, request.promptLogprobs ?? 0));
-      }
+    for (let index = 0; index < scored; index++) {
+      const next = request.prompt[logitsFrom + index + 1]!;
+      sequence.promptLogprobs.push(logprobsOf(rowAt(logitRow + index), next, request.promptLogprobs ?? 0));
     }
     if (end < sequence.length) return;
     if (sequence.generated === 0 && request.promptLogprobs !== undefined) {
       sequence.events.push({ kind: 'prompt', logprobs: sequence.promptLogprobs });
     }
-    if (sequence.length >= sequence.maxLength) return this.#finish(sequence, 'length');
-    this.#takeToken(sequence, rowAt(end - 1));
+    if (draw === undefined) return this.#finish(sequence, 'length');
+    const token = result.tokens[draw]!;
+    if (token === NO_TOKEN) {
+      throw new InternalError('not_finite', 'The model returned logits that are not finite.');
+    }
+    if (needsLogits(sequence)) {
+      this.#takeToken(sequence, logprobsOf(rowAt(logitRow + scored), token, request.logprobs ?? 0));
+    } else {
+      this.#takeToken(sequence, { token, logprob: result.logprobs[draw]!, top: [] });
+    }
   }
 
-  #takeToken(sequence: Sequence, row: Float32Array): void {
+  #takeToken(sequence: Sequence, chosen: TokenLogprobs): void {
     const { request } = sequence;
-    const token = sampleToken(row, request.sampling, sequence.random, sequence);
+    const { token } = chosen;
     sequence.append(token);
     this.#counts.generatedTokens += 1;
-    const logprobs = request.logprobs === undefined ? null : logprobsOf(row, token, request.logprobs);
+    const logprobs = request.logprobs === undefined ? null : chosen;
     if (request.stopTokens.includes(token)) return this.#finish(sequence, 'stop', logprobs);
     sequence.events.push({ kind: 'token', token, logprobs });
     if (sequence.length >= sequence.maxLength) this.#finish(sequence, 'length');

@@ -1,22 +1,7 @@
 /** What is asked of the engine and what it answers: token ids only, no text. */
-import type { Route } from '../model/runner.ts';
+import type { Route, SamplingSettings } from '../model/runner.ts';
 
-/** How the next token is chosen from its logits. Order: penalties, temperature, min-p, top-k, top-p. */
-export interface Sampling {
-  /** 0: greedy. */
-  readonly temperature: number;
-  /** 1: off. */
-  readonly topP: number;
-  /** 0: off. */
-  readonly topK: number;
-  /** Drops tokens less likely than this share of the likeliest. 0: off. */
-  readonly minP: number;
-  /** Subtracted from the logits of tokens generated before, once each. */
-  readonly presencePenalty: number;
-  /** Subtracted for every time a token was generated before. */
-  readonly frequencyPenalty: number;
-  /** Divides positive and multiplies negative logits of tokens seen in prompt or answer. 1: off. */
-  readonly repetitionPenalty: number;
+export interface Sampling extends SamplingSettings {
   /** Same seed, same tokens, whoever shares the batch. Undefined: drawn by the engine. */
   readonly seed: number | undefined;
 }

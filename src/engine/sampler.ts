@@ -3,31 +3,27 @@
  * order that the batch cannot change; sums run in float64 in vocabulary order.
  */
 import { InternalError } from '../base/errors.ts';
-import type { Random } from '../base/random.ts';
-import type { Sampling, TokenLogprobs } from './request.ts';
+import type { SamplingSettings, TokenDraw } from '../model/runner.ts';
+import type { TokenLogprobs } from './request.ts';
 import { atLeast, largest } from './largest.ts';
 
-/** What of a sequence the penalties look at. */
-export interface History {
-  readonly promptTokens: ReadonlySet<number>;
-  readonly generatedCounts: ReadonlyMap<number, number>;
-}
-
-/** V logits to a token id. Ties go to the lower id. */
+/** V logits to a token id. Ties go to the lower id. Throws `InternalError('not_finite')`. */
 export function sampleToken(
   logits: Float32Array,
-  sampling: Sampling,
-  random: Random,
-  history: History,
+  { sampling, uniform, seen }: Pick<TokenDraw, 'sampling' | 'uniform' | 'seen'>,
 ): number {
-  const row = penalise(logits, sampling, history);
+  const row = penalise(logits, sampling, seen);
   const best = argmax(row);
   if (sampling.temperature === 0) return best;
-  // Drawn even where truncation leaves one candidate: the stream of numbers then has one per token, always.
-  const draw = random.uniform();
   const weights = exponentials(row, row[best]!, sampling);
   const candidates = truncate(weights, sampling);
-  return candidates ? drawAmong(candidates, weights, draw) : drawAny(weights, draw);
+  return candidates ? drawAmong(candidates, weights, uniform) : drawAny(weights, uniform);
+}
+
+/** Whether `seen` plays a part. */
+export function hasPenalties(sampling: SamplingSettings): boolean {
+  const { presencePenalty, frequencyPenalty, repetitionPenalty } = sampling;
+  return presencePenalty !== 0 || frequencyPenalty !== 0 || repetitionPenalty !== 1;
 }
 
 /** log softmax of the row at `token` and at the `top` likeliest tokens. */
@@ -58,28 +54,22 @@ function argmax(row: Float32Array): number {
   return best;
 }
 
-function penalise(logits: Float32Array, sampling: Sampling, history: History): Float32Array {
+function penalise(logits: Float32Array, sampling: SamplingSettings, seen: Uint32Array): Float32Array {
+  if (!hasPenalties(sampling)) return logits;
   const { presencePenalty, frequencyPenalty, repetitionPenalty } = sampling;
-  if (presencePenalty === 0 && frequencyPenalty === 0 && repetitionPenalty === 1) return logits;
   const row = logits.slice();
-  if (repetitionPenalty !== 1) {
-    const penaliseOnce = (token: number): void => {
-      const logit = row[token]!;
-      row[token] = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
-    };
-    for (const token of history.promptTokens) penaliseOnce(token);
-    for (const token of history.generatedCounts.keys()) {
-      if (!history.promptTokens.has(token)) penaliseOnce(token);
-    }
-  }
-  for (const [token, count] of history.generatedCounts) {
-    row[token]! -= presencePenalty + frequencyPenalty * count;
+  for (let at = 0; at < seen.length; at += 2) {
+    const token = seen[at]!;
+    const count = seen[at + 1]!;
+    const logit = row[token]!;
+    const repeated = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
+    row[token] = count > 0 ? repeated - (presencePenalty + frequencyPenalty * count) : repeated;
   }
   return row;
 }
 
 /** Unnormalised probabilities; the likeliest token has 1. */
-function exponentials(row: Float32Array, largestLogit: number, sampling: Sampling): Float64Array {
+function exponentials(row: Float32Array, largestLogit: number, sampling: SamplingSettings): Float64Array {
   const weights = new Float64Array(row.length);
   for (let v = 0; v < row.length; v++) {
     const weight = Math.exp((row[v]! - largestLogit) / sampling.temperature);
@@ -92,7 +82,7 @@ function exponentials(row: Float32Array, largestLogit: number, sampling: Samplin
  * Top-k, then the smallest set of what is left whose share reaches top-p: tokens, likeliest first, at least one. Undefined
  * where neither truncates.
  */
-function truncate(weights: Float64Array, { topK, topP }: Sampling): number[] | undefined {
+function truncate(weights: Float64Array, { topK, topP }: SamplingSettings): number[] | undefined {
   const cutsK = topK > 0 && topK < weights.length;
   if (!cutsK && topP >= 1) return undefined;
   const kept = cutsK ? largest(weights, topK) : undefined;
@@ -106,13 +96,15 @@ function truncate(weights: Float64Array, { topK, topP }: Sampling): number[] | u
   return needed < 0 ? ordered : ordered.slice(0, needed + 1);
 }
 
+/** In the order of ids, as where nothing is truncated and as kernels/sample does. */
 function drawAmong(candidates: readonly number[], weights: Float64Array, draw: number): number {
-  let rest = draw * candidates.reduce((sum, token) => sum + weights[token]!, 0);
-  for (const token of candidates) {
+  const ordered = candidates.filter((token) => weights[token]! > 0).sort((a, b) => a - b);
+  let rest = draw * ordered.reduce((sum, token) => sum + weights[token]!, 0);
+  for (const token of ordered) {
     rest -= weights[token]!;
     if (rest < 0) return token;
   }
-  return candidates[0]!;
+  return ordered[ordered.length - 1]!;
 }
 
 function drawAny(weights: Float64Array, draw: number): number {

@@ -1,6 +1,7 @@
 /** One request inside the engine: its tokens, how many of them lie in the KV cache, its pages and its reader. */
 import { createRandom, type Random } from '../base/random.ts';
 import { EventQueue } from './event-queue.ts';
+import { SeenTokens } from './seen-tokens.ts';
 import type { GenerateRequest, TokenEvent, TokenLogprobs } from './request.ts';
 
 export class Sequence {
@@ -10,8 +11,6 @@ export class Sequence {
   readonly random: Random;
   /** Prompt and answer never grow beyond this. */
   readonly maxLength: number;
-  /** Times each token was generated: the penalties read it. */
-  readonly generatedCounts = new Map<number, number>();
   readonly promptLogprobs: (TokenLogprobs | null)[] = [null];
   /** Keys and values of tokens [0, computed) are in the cache. */
   computed = 0;
@@ -22,7 +21,7 @@ export class Sequence {
   onEnd: () => void = () => {};
   readonly #tokens: Uint32Array;
   #length: number;
-  #promptTokens: ReadonlySet<number> | undefined;
+  #seen: SeenTokens | undefined;
 
   constructor(request: GenerateRequest, options: { routeKey: string; seed: number; maxLength: number }) {
     this.request = request;
@@ -35,9 +34,10 @@ export class Sequence {
     this.#length = request.prompt.length;
   }
 
-  /** Each once; made when a penalty first asks. */
-  get promptTokens(): ReadonlySet<number> {
-    return (this.#promptTokens ??= new Set(this.request.prompt));
+  /** For penalties; made when one first asks. */
+  get seen(): SeenTokens {
+    const generated = this.tokens.subarray(this.promptLength);
+    return (this.#seen ??= new SeenTokens(this.request.prompt, generated, this.#tokens.length));
   }
 
   get length(): number {
@@ -69,7 +69,7 @@ export class Sequence {
   append(token: number): void {
     this.#tokens[this.#length] = token;
     this.#length += 1;
-    this.generatedCounts.set(token, (this.generatedCounts.get(token) ?? 0) + 1);
+    this.#seen?.add(token);
   }
 
   /** Ends the events at once; pages and route stay in use until the engine's next step. */

@@ -1,4 +1,7 @@
-/** What the engine asks of a model: token ids and page tables in, logits out. It knows neither text nor requests. */
+/**
+ * What the engine asks of a model: token ids and page tables in, tokens and logits out. It knows neither text nor
+ * requests.
+ */
 
 /** An expert shard that lies in the pool; `release` when its last request has ended. */
 export interface ResidentShard {
@@ -30,6 +33,52 @@ export interface ForwardBatch {
   readonly logitRows: Uint32Array;
 }
 
+/** How the next token is chosen from its logits. Order: penalties, temperature, min-p, top-k, top-p. */
+export interface SamplingSettings {
+  /** 0: greedy. */
+  readonly temperature: number;
+  /** 1: off. */
+  readonly topP: number;
+  /** 0: off. */
+  readonly topK: number;
+  /** Drops tokens less likely than this share of the likeliest. 0: off. */
+  readonly minP: number;
+  /** Subtracted from the logits of tokens generated before, once each. */
+  readonly presencePenalty: number;
+  /** Subtracted for every time a token was generated before. */
+  readonly frequencyPenalty: number;
+  /** Divides positive and multiplies negative logits of tokens seen in prompt or answer. 1: off. */
+  readonly repetitionPenalty: number;
+}
+
+/** One token to choose. */
+export interface TokenDraw {
+  /** Index into the batch of the token that it follows. */
+  readonly after: number;
+  readonly sampling: SamplingSettings;
+  /** In [0, 1): falls on one token of what truncation leaves, in the order of ids. */
+  readonly uniform: number;
+  /** [n, 2] what penalties are for: tokens, each once, and how often each was generated. Empty without penalties. */
+  readonly seen: Uint32Array;
+}
+
+export interface StepBatch extends ForwardBatch {
+  /** `logitRows` need not have the rows of these. */
+  readonly draws: readonly TokenDraw[];
+}
+
+/** In the place of a token whose logits are not finite. */
+export const NO_TOKEN = 0xffffffff;
+
+export interface StepResult {
+  /** [logitRows.length, vocabularySize] */
+  readonly logits: Float32Array;
+  /** [draws.length] token ids, or NO_TOKEN. */
+  readonly tokens: Uint32Array;
+  /** [draws.length] natural logarithms in the model's own distribution, before penalties and temperature. */
+  readonly logprobs: Float32Array;
+}
+
 export interface ModelRunner {
   readonly vocabularySize: number;
   /** Longest sequence the model was made for. */
@@ -45,4 +94,6 @@ export interface ModelRunner {
   checkRoute?(route: Route): void;
   /** Returns logits [logitRows.length, vocabularySize]. Calls must not overlap. */
   forward(batch: ForwardBatch): Promise<Float32Array>;
+  /** The same, and chooses tokens. Without it, the engine chooses them from logits. Calls must not overlap. */
+  step?(batch: StepBatch): Promise<StepResult>;
 }

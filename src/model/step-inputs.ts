@@ -1,11 +1,14 @@
 /**
- * What a step reads that changes with every step: tokens, their places, the routes of the batch. All lie in one buffer and
+ * What a step reads that changes with every step: tokens, their places, the routes of the batch, how to
+ * choose its tokens. All lie in one buffer and
  * go to the device in one write; kernels that read several of them bind that buffer once.
  */
 import type { Device, DeviceBuffer, Tensor } from '../tensor/device.ts';
 import type { RouteTensors } from '../tensor/expert-ops.ts';
+import { LIMITS, SETTINGS, type SamplingTensors } from '../tensor/sampling-ops.ts';
+import { buildDrawTables } from './draw-tables.ts';
 import type { RouteTables } from './route-tables.ts';
-import type { ForwardBatch } from './runner.ts';
+import type { StepBatch } from './runner.ts';
 
 export interface StepInputs {
   /** u32 [T] */
@@ -19,6 +22,13 @@ export interface StepInputs {
   readonly routes: RouteTensors;
   /** u32 [≤ maxLogitRows] each: the wanted rows, in turns. */
   readonly logitRows: readonly Tensor[];
+  /** In turns, like `logitRows`. */
+  readonly draws: readonly DrawInputs[];
+}
+
+export interface DrawInputs extends SamplingTensors {
+  /** u32 [≤ maxLogitRows]: rows of the batch after which a token is chosen. */
+  readonly after: Tensor;
 }
 
 /** Elements between tensors: 256 bytes, the alignment of every device. */
@@ -30,7 +40,7 @@ export class StepInputBuffer {
   #buffer: DeviceBuffer;
   #words: Uint32Array;
 
-  /** `words`: the size to begin with; it grows with the page table. */
+  /** `words`: the size to begin with; it grows with the page table and with what penalties are for. */
   constructor(device: Device, maxLogitRows: number, words: number) {
     this.#device = device;
     this.#maxLogitRows = maxLogitRows;
@@ -39,7 +49,7 @@ export class StepInputBuffer {
   }
 
   /** Ordered like any write: before the submissions that follow. */
-  async write(batch: ForwardBatch, tables: RouteTables): Promise<StepInputs> {
+  async write(batch: StepBatch, tables: RouteTables): Promise<StepInputs> {
     const { maxPages } = batch;
     const T = batch.tokens.length;
     const parts: { readonly values: Uint32Array; readonly tensor: Omit<Tensor, 'buffer'> }[] = [];
@@ -65,6 +75,17 @@ export class StepInputBuffer {
       const rows = batch.logitRows.subarray(from, from + this.#maxLogitRows);
       logitRows.push(place(rows, rows.length));
     }
+    const draws: Record<keyof DrawInputs, number>[] = [];
+    for (let from = 0; from < batch.draws.length; from += this.#maxLogitRows) {
+      const table = buildDrawTables(batch.draws.slice(from, from + this.#maxLogitRows));
+      const rows = table.after.length;
+      draws.push({
+        after: place(table.after, rows),
+        settings: place(table.settings, rows, SETTINGS),
+        limits: place(table.limits, rows, LIMITS),
+        seen: place(table.seen, table.seen.length / 2, 2),
+      });
+    }
     const pageTable = place(batch.pageTable, batch.pageTable.length / maxPages, maxPages);
 
     this.#grow(length);
@@ -84,6 +105,12 @@ export class StepInputBuffer {
         topK: view(topK),
       },
       logitRows: logitRows.map(view),
+      draws: draws.map(({ after, settings, limits, seen }) => ({
+        after: view(after),
+        settings: view(settings),
+        limits: view(limits),
+        seen: view(seen),
+      })),
     };
   }
 

@@ -1,6 +1,6 @@
 /**
- * Qwen3 with LoRA-MoE layers, for serving: one ragged batch of tokens of many sequences in, logits of the wanted rows
- * out. Keys and values lie in a paged cache; buffers are made once, for the largest batch.
+ * Qwen3 with LoRA-MoE layers, for serving: one ragged batch of tokens of many sequences in, tokens and logits of the
+ * wanted rows out. Keys and values lie in a paged cache; buffers are made once, for the largest batch.
  */
 import { CallerError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
@@ -18,7 +18,8 @@ import { serveLayer } from './layer.ts';
 import type { ServingLayer, StepTensors } from './layer.ts';
 import { buildRouteTables } from './route-tables.ts';
 import type { RouteTables } from './route-tables.ts';
-import type { ForwardBatch, ModelRunner, Route } from './runner.ts';
+import { NO_TOKEN } from './runner.ts';
+import type { ForwardBatch, ModelRunner, Route, StepBatch, StepResult } from './runner.ts';
 import {
   createLayerWeights,
   createOuterWeights,
@@ -29,6 +30,7 @@ import type { OuterWeights } from './serving-weights.ts';
 import { StepInputBuffer } from './step-inputs.ts';
 import type { StepInputs } from './step-inputs.ts';
 import { createStepTensors, viewStep } from './step-tensors.ts';
+import { TokenSampler } from './token-sampler.ts';
 
 export interface TransformerOptions {
   /** Most tokens of one forward. */
@@ -81,6 +83,7 @@ export class Transformer implements ModelRunner {
   readonly #ropeTable: Tensor;
   readonly #step: StepTensors;
   readonly #inputs: StepInputBuffer;
+  readonly #sampler: TokenSampler;
   readonly #logits: Tensor;
   readonly #logitInput: Tensor;
   #dispatchesPerLayer = 0;
@@ -115,6 +118,7 @@ export class Transformer implements ModelRunner {
     this.#step = createStepTensors(device, config, T, options.experts.rank);
     this.#inputs = new StepInputBuffer(device, L, 6 * T + 4 * maxRoutes * maxExpertsPerRoute + 1024);
     this.#logitInput = createTensor(device, 'logit_input', [L, config.hiddenSize]);
+    this.#sampler = new TokenSampler(device, L);
     this.#logits = createTensor(device, 'logits', [L, config.vocabularySize]);
   }
 
@@ -149,22 +153,38 @@ export class Transformer implements ModelRunner {
   }
 
   async forward(batch: ForwardBatch): Promise<Float32Array> {
+    return (await this.step({ ...batch, draws: [] })).logits;
+  }
+
+  async step(batch: StepBatch): Promise<StepResult> {
     const T = batch.tokens.length;
     invariant(T > 0 && T <= this.maxBatchTokens, `a batch of ${T} tokens; ${this.maxBatchTokens} fit`);
     const tables = this.#checkRoutes(buildRouteTables(batch.routes));
     const inputs = await this.#inputs.write(batch, tables);
-    const body = this.#body(viewStep(this.#step, T, tables.topK), inputs);
-    if (inputs.logitRows.length === 0) await this.#device.submit(body);
-    const { vocabularySize: V } = this.config;
-    const logits = new Float32Array(batch.logitRows.length * V);
-    for (const [turn, rows] of inputs.logitRows.entries()) {
+    // The body goes with the first turn: a step of decoding is one submission, and one read that waits for it.
+    let first = this.#body(viewStep(this.#step, T, tables.topK), inputs);
+    const submitted: Promise<void>[] = [];
+    const submit = (dispatches: readonly Dispatch[]): void => {
+      submitted.push(this.#device.submit([...first, ...dispatches]));
+      first = [];
+    };
+    const drawn = inputs.draws.map(({ after, ...settings }) => {
+      const { dispatches, output } = this.#head(after);
+      submit([...dispatches, this.#sampler.dispatch(output, settings)]);
+      return this.#sampler.read(after.shape[0]!);
+    });
+    const read = inputs.logitRows.map((rows) => {
       const { dispatches, output } = this.#head(rows);
-      // The first turn goes with the body: a step of decoding is one submission, and one read that waits for it.
-      const submitted = this.#device.submit(turn === 0 ? [...body, ...dispatches] : dispatches);
-      const [values] = await Promise.all([readTensor(this.#device, output), submitted]);
-      logits.set(values, turn * this.#options.maxLogitRows * V);
-    }
-    return logits;
+      submit(dispatches);
+      return readTensor(this.#device, output);
+    });
+    if (submitted.length === 0) submit([]);
+    const [pairs, logits] = await Promise.all([
+      Promise.all(drawn),
+      Promise.all(read),
+      Promise.all(submitted),
+    ]);
+    return { logits: joined(logits), ...splitPairs(joined(pairs)) };
   }
 
   #body(step: StepTensors, inputs: StepInputs): Dispatch[] {
@@ -202,4 +222,24 @@ export class Transformer implements ModelRunner {
     }
     return tables;
   }
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0]!;
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Of [rows, 2]. */
+function splitPairs(pairs: Float32Array): Pick<StepResult, 'tokens' | 'logprobs'> {
+  const rows = Array.from({ length: pairs.length / 2 }, (_, row) => row);
+  return {
+    tokens: Uint32Array.from(rows, (row) => (pairs[2 * row]! < 0 ? NO_TOKEN : pairs[2 * row]!)),
+    logprobs: Float32Array.from(rows, (row) => pairs[2 * row + 1]!),
+  };
 }

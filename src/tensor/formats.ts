@@ -6,7 +6,7 @@ import type { Device, Tensor } from './device.ts';
 import { elements } from './tensors.ts';
 
 export { UnstorableValueError } from '../../kernels/formats-encode.ts';
-export { ROW_MULTIPLE } from '../../kernels/formats.ts';
+export { ROW_MULTIPLE, tensorBytes } from '../../kernels/formats.ts';
 export { floatToHalf, halfToFloat } from '../../kernels/halves.ts';
 
 /** How numbers may be kept. */

@@ -2,16 +2,24 @@ import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/base/random.ts';
 import { atLeast, largest } from '../../src/engine/largest.ts';
 import { greedy, type Sampling } from '../../src/engine/request.ts';
-import { logprobsOf, sampleToken, type History } from '../../src/engine/sampler.ts';
+import { logprobsOf, sampleToken } from '../../src/engine/sampler.ts';
+import { SeenTokens } from '../../src/engine/seen-tokens.ts';
 
-const nothing: History = { promptTokens: new Set(), generatedCounts: new Map() };
+const nothing = new Uint32Array(0);
 const warm: Sampling = { ...greedy, temperature: 1 };
 
-function shares(logits: number[], sampling: Sampling, history = nothing, draws = 20_000): number[] {
+/** What is chosen with a draw in the middle. */
+function choose(logits: number[], sampling: Sampling, seen: Uint32Array = nothing): number {
+  return sampleToken(Float32Array.from(logits), { sampling, uniform: 0.5, seen });
+}
+
+function shares(logits: number[], sampling: Sampling, draws = 20_000): number[] {
   const random = createRandom(7);
   const counts = logits.map(() => 0);
-  for (let n = 0; n < draws; n++)
-    counts[sampleToken(Float32Array.from(logits), sampling, random, history)]! += 1;
+  for (let n = 0; n < draws; n++) {
+    const draw = { sampling, uniform: random.uniform(), seen: nothing };
+    counts[sampleToken(Float32Array.from(logits), draw)]! += 1;
+  }
   return counts.map((count) => count / draws);
 }
 
@@ -28,7 +36,7 @@ const halves = [0.5, 0.25, 0.125, 0.125].map((share) => Math.log(share));
 
 describe('sampleToken', () => {
   it('takes the largest logit at temperature 0, the lower id among equals', () => {
-    expect(sampleToken(Float32Array.of(1, 3, 3, 2), greedy, createRandom(1), nothing)).toBe(1);
+    expect(choose([1, 3, 3, 2], greedy)).toBe(1);
   });
 
   it('draws with the softmax probabilities at temperature 1', () => {
@@ -68,36 +76,37 @@ describe('sampleToken', () => {
       if (mass >= topP * total) break;
     }
     const drawn = new Set<number>();
-    for (let n = 0; n < 20_000; n++) drawn.add(sampleToken(logits, { ...warm, topP }, random, nothing));
+    for (let n = 0; n < 20_000; n++) {
+      const draw = { sampling: { ...warm, topP }, uniform: random.uniform(), seen: nothing };
+      drawn.add(sampleToken(logits, draw));
+    }
     expect([...drawn].filter((token) => !kept.has(token))).toEqual([]);
     expect(drawn.size).toBeGreaterThanOrEqual(Math.min(kept.size, 3));
   });
 
   it('lowers logits of generated tokens by presence and frequency penalties', () => {
-    const history = { promptTokens: new Set([1]), generatedCounts: new Map([[0, 2]]) };
+    const seen = new SeenTokens(Uint32Array.of(1), Uint32Array.of(0, 0), 3).pairs;
     const sampling = { ...greedy, presencePenalty: 0.5, frequencyPenalty: 0.3 };
-    expect(sampleToken(Float32Array.of(2, 1), sampling, createRandom(1), history)).toBe(1);
-    expect(sampleToken(Float32Array.of(2.2, 1), sampling, createRandom(1), history)).toBe(0);
+    expect(choose([2, 1], sampling, seen)).toBe(1);
+    expect(choose([2.2, 1], sampling, seen)).toBe(0);
   });
 
   it('applies the repetition penalty to prompt tokens too', () => {
-    const history = { promptTokens: new Set([0]), generatedCounts: new Map([[1, 1]]) };
+    const seen = new SeenTokens(Uint32Array.of(0), Uint32Array.of(1), 2).pairs;
     const sampling = { ...greedy, repetitionPenalty: 2 };
-    expect(sampleToken(Float32Array.of(4, 3, 2.5), sampling, createRandom(1), history)).toBe(2);
-    expect(sampleToken(Float32Array.of(-1, -0.9, -1.5), sampling, createRandom(1), history)).toBe(2);
+    expect(choose([4, 3, 2.5], sampling, seen)).toBe(2);
+    expect(choose([-1, -0.9, -1.5], sampling, seen)).toBe(2);
   });
 
   it('does not change the row it reads', () => {
     const row = Float32Array.of(4, 3);
-    sampleToken(row, { ...warm, repetitionPenalty: 2, topP: 0.5 }, createRandom(1), {
-      promptTokens: new Set([0]),
-      generatedCounts: new Map([[0, 1]]),
-    });
+    const sampling = { ...warm, repetitionPenalty: 2, topP: 0.5 };
+    sampleToken(row, { sampling, uniform: 0.5, seen: Uint32Array.of(0, 1) });
     expect([...row]).toEqual([4, 3]);
   });
 
   it.each([[[NaN, 1]], [[1, NaN]], [[Infinity, 1]], [[-Infinity, -Infinity]]])('refuses logits %j', (row) => {
-    expect(() => sampleToken(Float32Array.from(row), greedy, createRandom(1), nothing)).toThrow('not finite');
+    expect(() => choose(row, greedy)).toThrow('not finite');
   });
 
   it('never draws a token masked by -Infinity', () => {

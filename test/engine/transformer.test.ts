@@ -5,6 +5,7 @@ import { greedy, type GenerateRequest, type TokenEvent } from '../../src/engine/
 import type { Route } from '../../src/model/runner.ts';
 import { Transformer } from '../../src/model/transformer.ts';
 import { createReferenceDevice } from '../../src/tensor/reference/reference-device.ts';
+import { countDispatches } from '../support/counted-device.ts';
 import { tinyModel, tinyShard } from '../support/tiny-model.ts';
 
 const model = await tinyModel({ layers: 2, hiddenSize: 32, intermediateSize: 48, headSize: 8 });
@@ -67,6 +68,26 @@ describe('Engine on the transformer', () => {
     const actual = await run(engine);
     expect(engine.stats().preemptions).toBeGreaterThan(0);
     expect(actual).toEqual(await run(new Engine(transformer)));
+  });
+
+  it.each([256, 640])('reads back eight bytes a row and step of %i tokens', async (vocabularySize) => {
+    const counted = countDispatches(createReferenceDevice());
+    const wide = await tinyModel({ layers: 1, hiddenSize: 32, intermediateSize: 48, vocabularySize });
+    const engine = new Engine(await Transformer.load(counted, wide.checkpoint, sizes));
+    const asked = [0, 1, 2].map((n): GenerateRequest => {
+      const { promptLogprobs: _, ...rest } = request(n, { route: routes[0]!, logprobs: 0 });
+      const sampling = { temperature: n / 2, topK: 20, topP: 0.9, repetitionPenalty: 1.1, seed: n };
+      return { ...rest, sampling: { ...greedy, ...sampling } };
+    });
+    counted.takeReads();
+    await Promise.all(asked.map((one) => collect(engine.generate(one))));
+    const plain = counted.takeReads();
+    expect(plain).toEqual(Array.from({ length: 6 }, () => 3 * 8));
+    // One that asks for alternatives: its own row, beside the others' tokens.
+    const [first, ...others] = asked;
+    await Promise.all([{ ...first!, logprobs: 2 }, ...others].map((one) => collect(engine.generate(one))));
+    const row = 4 * vocabularySize;
+    expect(counted.takeReads()).toEqual(Array.from({ length: 6 }, () => [3 * 8, row]).flat());
   });
 
   it('lets the route decide', async () => {

@@ -131,6 +131,17 @@ describe.runIf(hasSwiftshader)('on SwiftShader', () => {
     expect(checks).toContainEqual({ check: 'expert layer', failure: null });
   });
 
+  test.each(['drawn tokens', 'drawn tokens of many', 'drawn shares', 'drawn rows alike'])(
+    'chooses tokens as the sampler does: %s',
+    (check) => {
+      expect(checks).toContainEqual({ check, failure: null });
+    },
+  );
+
+  test('the engine generates what it generates on the CPU, greedy and drawn', () => {
+    expect(checks).toContainEqual({ check: 'engine', failure: null });
+  });
+
   test('kernels that add over lanes agree with the reference without subgroups too', () => {
     expect(checks).toContainEqual({ check: 'subgroups', failure: null });
     const own = checks.filter(({ check }) => check.startsWith('without subgroups: '));

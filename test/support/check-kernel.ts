@@ -77,7 +77,7 @@ export function rounded(kernelCase: KernelCase, formats: Formats): KernelCase {
   return { ...kernelCase, inputs };
 }
 
-/** In f32 and in all formats that the device can take: see `checkInFormats`. */
+/** In f32 and in all formats that the device can take. `bufferBytes`: see `runOnDevice`. */
 export async function checkKernel(
   device: Device,
   spec: KernelSpec,
@@ -90,12 +90,12 @@ export async function checkKernel(
 }
 
 /** All bindings that the kernel writes must equal those of the reference: u32 exactly, others by NMSE. */
-async function checkInFormats(
+export async function checkInFormats(
   device: Device,
   spec: KernelSpec,
   kernelCase: KernelCase,
   formats: Formats,
-  bufferBytes: number,
+  bufferBytes = 0,
 ): Promise<void> {
   const expected = runReference(spec, rounded(kernelCase, formats));
   const actual = await runOnDevice(device, spec, kernelCase, bufferBytes, formats);

@@ -8,10 +8,12 @@ import { casesOf } from '../../kernels/cases.ts';
 import { kernels } from '../../kernels/index.ts';
 import type { KernelSpec } from '../../kernels/kernel.ts';
 import { createNodeWebgpuDevice } from '../../src/tensor/webgpu/node.ts';
-import { checkKernel } from './check-kernel.ts';
+import { checkInFormats, checkKernel } from './check-kernel.ts';
 import { checkExpertLayer } from './expert-layer.ts';
+import { checkEngine } from './gpu-engine.ts';
 import { checkModel, checkParts, checkRowsAlone } from './gpu-model.ts';
 import { checkBaseTraining, checkExpertTraining } from './gpu-training.ts';
+import { checkDraws, checkRowsAlike, checkShares } from './sampling-checks.ts';
 import { webgpuDeviceChecks } from './webgpu-device-checks.ts';
 
 const options = { backend: 'vulkan', allowFallbackAdapter: true, memoryBytes: 2 ** 26 } as const;
@@ -47,11 +49,16 @@ for (const spec of specs) {
   // Without subgroups a sum takes barriers, which a GPU in software is slow at: a few cases.
   for (const kernelCase of casesOf(spec).slice(0, 2)) {
     const check = `without subgroups: ${spec.name}: ${kernelCase.title}`;
-    await report(check, () => checkKernel(withoutSubgroups, spec, kernelCase));
+    await report(check, () => checkInFormats(withoutSubgroups, spec, kernelCase, {}));
   }
 }
+await report('drawn tokens', () => checkDraws(device, 300, 6));
+await report('drawn tokens of many', () => checkDraws(device, 5000, 1));
+await report('drawn shares', () => checkShares(device, 100));
+await report('drawn rows alike', () => checkRowsAlike(device));
 await report('expert layer', () => checkExpertLayer(device));
 await report('model', () => checkModel(device));
+await report('engine', () => checkEngine(device));
 await report('rows alone', () => checkRowsAlone(device));
 await report('in parts', () => checkParts(device, inParts));
 await report('training the base', () => checkBaseTraining(device));

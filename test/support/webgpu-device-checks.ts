@@ -5,6 +5,7 @@ import type { Device, DeviceBuffer, Dispatch, Tensor } from '../../src/tensor/de
 
 export const webgpuDeviceChecks: readonly (readonly [string, (device: Device) => Promise<void>])[] = [
   ['keeps writes, submissions and reads in the order of the calls', keepsOrder],
+  ['has several reads on their way, each of its own moment', readsMany],
   ['reads and writes two views of one buffer in one dispatch', sharesBuffer],
   ['carries thousands of dispatches in one submission', carriesMany],
   ['takes writes from shared memory', takesSharedMemory],
@@ -23,6 +24,22 @@ async function keepsOrder(device: Device): Promise<void> {
   await Promise.all(pending);
   assert.deepEqual(await between, [1, 1, 1, 1]);
   assert.deepEqual(await after, [2, 2, 2, 2]);
+}
+
+async function readsMany(device: Device): Promise<void> {
+  const a = tensor(device, 4);
+  const reads: Promise<number[]>[] = [];
+  const writes: Promise<void>[] = [];
+  for (let n = 0; n < 10; n++) {
+    writes.push(device.write(a.buffer, 0, new Float32Array(4).fill(n)));
+    reads.push(floats(device, a.buffer));
+  }
+  await Promise.all(writes);
+  const seen = await Promise.all(reads);
+  assert.deepEqual(
+    seen.map(([first]) => first),
+    reads.map((_, n) => n),
+  );
 }
 
 async function sharesBuffer(device: Device): Promise<void> {

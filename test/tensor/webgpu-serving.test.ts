@@ -5,6 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { create, globals } from 'webgpu';
+import { greedy } from '../../src/engine/request.ts';
+import type { StepResult } from '../../src/model/runner.ts';
 import { Transformer } from '../../src/model/transformer.ts';
 import { createWebgpuDevice } from '../../src/tensor/webgpu/webgpu-device.ts';
 import { tinyModel, tinyShard } from '../support/tiny-model.ts';
@@ -75,10 +77,10 @@ test('a step of decoding makes no buffer, no bind group and no pipeline, and wri
   );
   const withShards = { shards: shards.map((shard) => ({ shard, prior: 1 })) };
   /** Every sequence `tokens` tokens further. */
-  const step = (sequences: number, position: number, tokens = 1): Promise<Float32Array> => {
+  const step = (sequences: number, position: number, tokens = 1): Promise<StepResult> => {
     const maxPages = Math.ceil((position + tokens) / 4);
     const rows = Array.from({ length: sequences * tokens }, (_, i) => i);
-    return model.forward({
+    return model.step({
       tokens: Uint32Array.from(rows, (i) => (position + i) % 256),
       positions: Uint32Array.from(rows, (i) => position + (i % tokens)),
       sequences: Uint32Array.from(rows, (i) => Math.floor(i / tokens)),
@@ -86,7 +88,13 @@ test('a step of decoding makes no buffer, no bind group and no pipeline, and wri
       maxPages,
       routeOfToken: Uint32Array.from(rows, (i) => Math.floor(i / tokens) % 2),
       routes: [withShards, { shards: [] }],
-      logitRows: Uint32Array.from(rows),
+      logitRows: new Uint32Array(0),
+      draws: Array.from({ length: sequences }, (_, sequence) => ({
+        after: (sequence + 1) * tokens - 1,
+        sampling: { ...greedy, temperature: 1, topK: 40, topP: 0.9, repetitionPenalty: 1.1 },
+        uniform: 0.5,
+        seen: Uint32Array.from({ length: 2 * position }, (_, i) => (i % 2 ? 1 : i / 2)),
+      })),
     });
   };
   // Each tile of the products once: then nothing is left to make.

@@ -11,6 +11,7 @@ import type { Device, DeviceBuffer, DeviceMemory, Dispatch } from '../device.ts'
 import { validateDispatch } from '../validate-dispatch.ts';
 import { BindGroups } from './bind-groups.ts';
 import { encodeDispatches, prepareDispatch, type Encoding, type Prepared } from './encode.ts';
+import { Landings } from './landings.ts';
 import { Pipelines } from './pipelines.ts';
 import type { LoadShader } from './shader-source.ts';
 import { ALIGNMENT, Uniforms } from './uniforms.ts';
@@ -27,9 +28,6 @@ export interface WebgpuDeviceOptions {
   /** Most bytes of one binding, a multiple of 256: larger tensors are bound in parts. Default: what the GPU allows. */
   readonly bindingBytes?: number;
 }
-
-/** Results that are read step after step pass through a buffer that is kept up to this size. */
-const MAX_LANDING_BYTES = 64 << 20;
 
 /** Dispatches that go into one command buffer: enough to hide its cost, few enough for any driver's watchdog. */
 const MAX_DISPATCHES = 1024;
@@ -57,6 +55,7 @@ export class WebgpuDevice implements Device {
   readonly #device: GPUDevice;
   readonly #pipelines: Pipelines;
   readonly #encoding: Encoding;
+  readonly #landings: Landings;
   readonly #memoryBytes: number;
   readonly #buffers = new Map<DeviceBuffer, GPUBuffer>();
   #tail: Promise<unknown> = Promise.resolve();
@@ -67,7 +66,6 @@ export class WebgpuDevice implements Device {
   #peakBytes = 0;
   #closed = false;
   #lost: string | null = null;
-  #landing: GPUBuffer | null = null;
 
   constructor(device: GPUDevice, name: string, options: WebgpuDeviceOptions) {
     const { loadShader, memoryBytes = 2 ** 36 } = options;
@@ -83,6 +81,7 @@ export class WebgpuDevice implements Device {
       uniforms: new Uniforms(device, MAX_DISPATCHES),
       partBytes,
     };
+    this.#landings = new Landings(device);
     this.#memoryBytes = memoryBytes;
     void this.#watch();
   }
@@ -127,17 +126,9 @@ export class WebgpuDevice implements Device {
     const gpuBuffer = this.#own(buffer);
     invariant(byteOffset % 4 === 0 && byteLength % 4 === 0, `read of "${buffer.label}" is not aligned to 4`);
     invariant(byteOffset + byteLength <= buffer.byteLength, `read past the end of "${buffer.label}"`);
-    return this.#enqueue(async () => {
-      const landing = this.#landingOf(byteLength);
-      const encoder = this.#device.createCommandEncoder();
-      encoder.copyBufferToBuffer(gpuBuffer, byteOffset, landing, 0, byteLength);
-      this.#device.queue.submit([encoder.finish()]);
-      await landing.mapAsync(GPUMapMode.READ, 0, byteLength);
-      const copy = landing.getMappedRange(0, byteLength).slice(0);
-      landing.unmap();
-      if (landing !== this.#landing) landing.destroy();
-      return copy;
-    });
+    // Only the sending is the queue's business: what comes later need not wait for the answer.
+    const copied = this.#enqueue(async () => this.#landings.copy(gpuBuffer, byteOffset, byteLength));
+    return copied.then(({ arrived }) => arrived);
   }
 
   /**
@@ -177,6 +168,7 @@ export class WebgpuDevice implements Device {
     if (this.#closed) return;
     this.#closed = true;
     await this.#tail;
+    await this.#landings.idle();
     this.#device.destroy();
   }
 
@@ -209,17 +201,6 @@ export class WebgpuDevice implements Device {
     await finished;
     this.#checkOpen(true);
     for (const error of errors) if (error) throw new InternalError('gpu_error', error.message);
-  }
-
-  #landingOf(byteLength: number): GPUBuffer {
-    if (this.#landing && this.#landing.size >= byteLength) return this.#landing;
-    const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
-    const landing = this.#device.createBuffer({ size: Math.max(1024, byteLength), usage });
-    if (byteLength <= MAX_LANDING_BYTES) {
-      this.#landing?.destroy();
-      this.#landing = landing;
-    }
-    return landing;
   }
 
   /** Work that was submitted before may still wait in the queue. */
