@@ -80,9 +80,9 @@ export async function comparePeer(
 /** Tokens a second. */
 async function speed(serving: ServingModel, cell: Cell, repeats: number): Promise<number> {
   const batch = serving.batch({ ...cell, asking: 'base' });
-  await serving.model.forward(batch);
+  await serving.model.step(batch);
   const start = performance.now();
-  for (let i = 0; i < repeats; i++) await serving.model.forward(batch);
+  for (let i = 0; i < repeats; i++) await serving.model.step(batch);
   return (1000 * repeats * cell.tokens) / (performance.now() - start);
 }
 

@@ -73,7 +73,7 @@ async function timeSteps(
   const batches = Array.from({ length: steps }, (_, turn) => serving.batch(request, turn));
   await probe.take();
   const start = performance.now();
-  for (const batch of batches) await serving.model.forward(batch);
+  for (const batch of batches) await serving.model.step(batch);
   const wallMs = (performance.now() - start) / steps;
   const { gpuMs, encodeMs, submitMs } = await probe.take();
   return {
@@ -88,7 +88,7 @@ async function countStep({ probe, take }: WatchedGpu, serving: ServingModel, req
   const batch = serving.batch(request);
   await probe.take();
   take();
-  await serving.model.forward(batch);
+  await serving.model.step(batch);
   const { passes, submits } = await probe.take();
   const { dispatches, writtenBytes, readBytes } = take();
   const { dispatchesPerLayer } = serving.model;
