@@ -161,6 +161,10 @@ describe.runIf(hasSwiftshader)('on SwiftShader', () => {
     expect(checks).toContainEqual({ check: 'model', failure: null });
   });
 
+  test('the model with weights in q8 and experts in f16 gives the logits of the reference', () => {
+    expect(checks).toContainEqual({ check: 'compact model', failure: null });
+  });
+
   test.each(['the base', 'experts'])(
     'training %s gives the gradients and weights of the reference',
     (what) => {

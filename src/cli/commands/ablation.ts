@@ -99,6 +99,7 @@ async function runAll(flags: AblationFlags, out: string, context: CliContext): P
     ARMS.map(({ name }) => name),
   );
   requireKnown('--seed', flags.seed, profile.seeds.map(String));
+  const seedOfSearch = searchSeed(flags.searchSeed, profile.seeds);
   const dataDirectory = resolve(flags.data);
   const { tokenizer, files: tokenizerFiles } = await openTokenizer(flags.base);
   const checkpoint = await openCheckpoint(directorySource(flags.base));
@@ -117,8 +118,8 @@ async function runAll(flags: AblationFlags, out: string, context: CliContext): P
   };
   if (flags.search) {
     const armName = flags.arm?.[0] ?? 'sparsedoctor';
-    const seed = searchSeed(flags.searchSeed, profile.seeds);
-    const request = { ...shared, armName, settings: flags.search, steps: Number(flags.steps), seed };
+    const steps = Number(flags.steps);
+    const request = { ...shared, armName, settings: flags.search, steps, seed: seedOfSearch };
     await search(request, (row) => context.print(JSON.stringify(row)));
     return false;
   }

@@ -206,6 +206,8 @@ describe('--render-only', () => {
     for (const choice of [
       ['--arm', 'lorra'],
       ['--seed', '99'],
+      ['--search-seed', '1'],
+      ['--search-seed', '9.5'],
     ]) {
       await expect(run('--data', folder, ...choice)).rejects.toMatchObject({
         code: 'bad_choice',
