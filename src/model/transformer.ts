@@ -87,6 +87,8 @@ export class Transformer implements ModelRunner {
   readonly #logits: Tensor;
   readonly #logitInput: Tensor;
   #dispatchesPerLayer = 0;
+  /** Tokens that the last step draws. */
+  #drawn = 0;
 
   private constructor(device: Device, config: ModelConfig, options: TransformerOptions) {
     const { pages, pageSize, maxBatchTokens: T, maxRoutes, maxExpertsPerRoute, maxLogitRows: L } = options;
@@ -143,6 +145,11 @@ export class Transformer implements ModelRunner {
     return this.#options.maxRoutes;
   }
 
+  /** Only a GPU waits for what is read from it; more would be drawn in turns. */
+  get maxCarried(): number {
+    return this.#device.kind === 'webgpu' ? this.#options.maxLogitRows : 0;
+  }
+
   /** Of the last forward: what a GPU pays however little each does. */
   get dispatchesPerLayer(): number {
     return this.#dispatchesPerLayer;
@@ -153,17 +160,21 @@ export class Transformer implements ModelRunner {
   }
 
   async forward(batch: ForwardBatch): Promise<Float32Array> {
-    return (await this.step({ ...batch, draws: [] })).logits;
+    return (await this.step({ ...batch, draws: [], carried: false })).logits;
   }
 
   async step(batch: StepBatch): Promise<StepResult> {
     const T = batch.tokens.length;
     invariant(T > 0 && T <= this.maxBatchTokens, `a batch of ${T} tokens; ${this.maxBatchTokens} fit`);
     const tables = this.#checkRoutes(buildRouteTables(batch.routes));
-    const inputs = await this.#inputs.write(batch, tables);
+    const carried = batch.carried ? this.#sampler.tokens(T) : null;
+    invariant(!carried || this.#drawn === T, `${T} tokens are carried over; ${this.#drawn} were drawn`);
+    this.#drawn = batch.draws.length;
+    // All of it joins the device's queue in one go, so that a step called behind this one comes behind it there.
+    const { inputs, written } = this.#inputs.write(batch, tables);
     // The body goes with the first turn: a step of decoding is one submission, and one read that waits for it.
-    let first = this.#body(viewStep(this.#step, T, tables.topK), inputs);
-    const submitted: Promise<void>[] = [];
+    let first = this.#body(viewStep(this.#step, T, tables.topK), inputs, carried ?? inputs.tokens);
+    const submitted = [written];
     const submit = (dispatches: readonly Dispatch[]): void => {
       submitted.push(this.#device.submit([...first, ...dispatches]));
       first = [];
@@ -178,7 +189,7 @@ export class Transformer implements ModelRunner {
       submit(dispatches);
       return readTensor(this.#device, output);
     });
-    if (submitted.length === 0) submit([]);
+    if (drawn.length + read.length === 0) submit([]);
     const [pairs, logits] = await Promise.all([
       Promise.all(drawn),
       Promise.all(read),
@@ -187,7 +198,7 @@ export class Transformer implements ModelRunner {
     return { logits: joined(logits), ...splitPairs(joined(pairs)) };
   }
 
-  #body(step: StepTensors, inputs: StepInputs): Dispatch[] {
+  #body(step: StepTensors, inputs: StepInputs, tokens: Tensor): Dispatch[] {
     const context = {
       config: this.config,
       ropeTable: this.#ropeTable,
@@ -196,7 +207,7 @@ export class Transformer implements ModelRunner {
     };
     const layers = this.#layers.flatMap((layer) => serveLayer(context, layer, step));
     this.#dispatchesPerLayer = layers.length / this.#layers.length;
-    return [ops.embedding(inputs.tokens, this.#outer.embedding, step.residual), ...layers];
+    return [ops.embedding(tokens, this.#outer.embedding, step.residual), ...layers];
   }
 
   /** Logits of a few rows of the residual. */
