@@ -9,6 +9,7 @@ import { F32, scaleBytes, valueBytes } from '../simd/formats.simd';
 import { madd } from '../simd/lanes.simd';
 import { packCompact } from './pack-compact.simd';
 import { packA, packB } from './pack.simd';
+import { rowProduct } from './row.simd';
 import { scratch } from '../simd/scratch.simd';
 
 const KC: i32 = 256;
@@ -53,11 +54,19 @@ function product(
 ): void {
   // A few rows read a panel of b once or twice: packed one at a time, it is still in the nearest cache.
   const step = M <= FEW && sbk == 4 ? 8 : NC;
+  const alone = M == 1 && sak == 4 && sbk == 4;
+  const elements = format == F32 ? sbn >> 2 : sbn;
   for (let n0: i32 = 0; n0 < N; n0 += step) {
     const nc = min(step, N - n0);
     for (let k0: i32 = 0; k0 < K; k0 += KC) {
       const kc = min(KC, K - k0);
       const add = accumulate || k0 > 0;
+      if (alone && nc == 8 && (kc & 3) == 0) {
+        const at = <usize>n0 * elements + <usize>k0;
+        const to = c + (<usize>n0 << 2);
+        rowProduct(a + (<usize>k0 << 2), b + valueBytes(format, at), scales + scaleBytes(at), format, elements, to, kc, add);
+        continue;
+      }
       if (format == F32) packB(b + <usize>k0 * sbk + <usize>n0 * sbn, sbk, sbn, kc, nc, scratch());
       else {
         const at = <usize>n0 * sbn + <usize>k0;

@@ -4,36 +4,63 @@ export const F16: i32 = 1;
 export const Q8: i32 = 2;
 export const Q4: i32 = 3;
 
-/** Constants in memory, where a load is cheaper than what V8 makes of a vector constant in a loop. */
-const CONSTANTS = memory.data<u32>([0x8fffffff, 0x77800000, 0x0f0f0f0f, 0x08080808]);
+/**
+ * Constants in memory, where a load is cheaper than what V8 makes of a vector constant in a loop: masks of a half's bits
+ * after its shift and of the topmost byte and nibble, 2¹¹² for halves, with 2⁻²⁴ and 2⁻²⁸ for levels that lie that far up,
+ * and what makes a nibble a signed number.
+ */
+const CONSTANTS = memory.data<u32>([
+  0x8fffe000, 0xff000000, 0xf0000000, 0x77800000, 0x6b800000, 0x69800000, 0x88888888,
+]);
 
-/** Clears the three bits that a sign leaves beside itself when it is extended and shifted. */
 @inline
-export function halfMask(): v128 {
-  return v128.load32_splat(CONSTANTS);
+function constant(index: usize): v128 {
+  return v128.load32_splat(CONSTANTS + (index << 2));
 }
 
-/** 2¹¹²: the distance of the exponents' biases. */
+/** What the bits of an element are masked with, after its shift. */
 @inline
-export function halfScale(): v128 {
-  return v128.load32_splat(CONSTANTS, 4);
+export function elementMask(format: i32): v128 {
+  return constant(<usize>(format - F16));
+}
+
+/** Turns a half's bits into its value; a scale's, too, less the place of the levels that it multiplies. */
+@inline
+export function halfFactor(format: i32): v128 {
+  return constant(3 + <usize>(format - F16));
 }
 
 @inline
-export function nibbleMask(): v128 {
-  return v128.load32_splat(CONSTANTS, 8);
+export function nibbleFlip(): v128 {
+  return constant(6);
 }
 
-/** Level zero of `q4`. */
+/** Four finite halves, in the low 16 bits each, as floats by the mask and the factor of f16; subnormal ones too. */
 @inline
-export function nibbleZero(): v128 {
-  return v128.load32_splat(CONSTANTS, 12);
+export function lowHalves(words: v128, mask: v128, factor: v128): v128 {
+  return highHalves(i32x4.shl(words, 16), mask, factor);
 }
 
-/** Four finite halves, each sign-extended to 32 bits, as floats; subnormal ones too. */
+/** The same of the high 16 bits. */
 @inline
-export function widenHalves(halves: v128, mask: v128, scale: v128): v128 {
-  return f32x4.mul(v128.and(i32x4.shl(halves, 13), mask), scale);
+export function highHalves(words: v128, mask: v128, factor: v128): v128 {
+  return f32x4.mul(v128.and(i32x4.shr_s(words, 3), mask), factor);
+}
+
+/** Levels whose lowest bit is `shift` below their place at the top of a word, times scales that make up for that place. */
+@inline
+export function levels(words: v128, shift: i32, mask: v128, scales: v128): v128 {
+  return f32x4.mul(f32x4.convert_i32x4_s(v128.and(i32x4.shl(words, shift), mask)), scales);
+}
+
+/** Scales of the blocks of four rows, for `levels`. */
+@inline
+export function fourScales(s0: usize, s1: usize, s2: usize, s3: usize, mask: v128, factor: v128): v128 {
+  let halves = i32x4.splat(<i32>load<u16>(s0));
+  halves = i32x4.replace_lane(halves, 1, <i32>load<u16>(s1));
+  halves = i32x4.replace_lane(halves, 2, <i32>load<u16>(s2));
+  halves = i32x4.replace_lane(halves, 3, <i32>load<u16>(s3));
+  return lowHalves(halves, mask, factor);
 }
 
 /** Bytes of the values of so many elements, without scales. */
@@ -56,33 +83,26 @@ export function decode(from: usize, scales: usize, format: i32, first: usize, n:
     return;
   }
   const end = to + (<usize>n << 2);
-  const mask = halfMask();
-  const widen = halfScale();
   if (format == F16) {
-    for (; to < end; to += 16) {
-      v128.store(to, widenHalves(v128.load_ext<i16>(p), mask, widen));
-      p += 8;
+    for (; to < end; to += 4) {
+      store<f32>(to, half(p));
+      p += 2;
     }
     return;
   }
   let s = scales + scaleBytes(first);
   for (; to < end; s += 2) {
-    const step = widenHalves(i32x4.splat(load<i16>(s)), mask, widen);
-    for (const last = to + 128; to < last; to += 32) {
-      const levels = format == Q8 ? v128.load_ext<i8>(p) : nibbles(p);
-      v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(levels)), step));
-      v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(levels)), step), 16);
-      p += valueBytes(format, 8);
+    const step = half(s);
+    for (const last = to + 128; to < last; to += 8) {
+      store<f32>(to, step * (format == Q8 ? <f32>load<i8>(p) : <f32>((<i32>load<u8>(p) & 15) - 8)));
+      store<f32>(to + 4, step * (format == Q8 ? <f32>load<i8>(p, 1) : <f32>((<i32>load<u8>(p) >> 4) - 8)));
+      p += valueBytes(format, 2);
     }
   }
 }
 
-/** The eight levels of a 32-bit word of `q4`. */
 @inline
-function nibbles(p: usize): v128 {
-  const bytes = v128.load32_splat(p);
-  const low = v128.and(bytes, nibbleMask());
-  const high = i8x16.shr_u(bytes, 4);
-  const levels = v128.shuffle<i8>(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 0, 16, 1, 17, 2, 18, 3, 19);
-  return i16x8.extend_low_i8x16_s(i8x16.sub(levels, nibbleZero()));
+function half(p: usize): f32 {
+  const words = i32x4.splat(<i32>load<u16>(p));
+  return f32x4.extract_lane(lowHalves(words, elementMask(F16), halfFactor(F16)), 0);
 }

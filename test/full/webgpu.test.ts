@@ -8,8 +8,22 @@ import { swiftshaderEnvironment } from '../support/swiftshader.ts';
 const main = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
 const run = promisify(execFile);
 
-async function answer(device: string, specialties: string, environment: Readonly<Record<string, string>>) {
-  const flags = ['--temperature', '0', '--max-tokens', '24', '--specialty', specialties];
+async function answer(
+  device: string,
+  specialties: string,
+  weights: string,
+  environment: Readonly<Record<string, string>>,
+) {
+  const flags = [
+    '--temperature',
+    '0',
+    '--max-tokens',
+    '24',
+    '--specialty',
+    specialties,
+    '--weights',
+    weights,
+  ];
   const { stdout } = await run(
     process.execPath,
     [main, 'chat', '--device', device, ...flags, '最近总是失眠、头晕，需要做什么检查？'],
@@ -19,14 +33,13 @@ async function answer(device: string, specialties: string, environment: Readonly
   return stdout.split('\n').slice(1).join('\n');
 }
 
-test
-  .skipIf(process.platform !== 'linux' || process.arch !== 'x64')
-  .each(['psychiatry', 'neurology,psychiatry'])(
-  'greedy tokens with %s are those of the CPU',
-  async (specialties) => {
-    const environment = await swiftshaderEnvironment();
-    const onGpu = await answer('webgpu-software', specialties, environment);
-    expect(onGpu.length).toBeGreaterThan(10);
-    expect(onGpu).toBe(await answer('wasm', specialties, {}));
-  },
-);
+test.skipIf(process.platform !== 'linux' || process.arch !== 'x64').each([
+  ['psychiatry', 'f32'],
+  ['neurology,psychiatry', 'f32'],
+  ['psychiatry', 'q8'],
+])('greedy tokens with %s and weights in %s are those of the CPU', async (specialties, weights) => {
+  const environment = await swiftshaderEnvironment();
+  const onGpu = await answer('webgpu-software', specialties, weights, environment);
+  expect(onGpu.length).toBeGreaterThan(10);
+  expect(onGpu).toBe(await answer('wasm', specialties, weights, {}));
+});

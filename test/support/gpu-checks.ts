@@ -1,6 +1,6 @@
 /**
- * Runs in a process of its own, whose environment names the GPU driver (see swiftshader.ts), and prints one line of JSON
- * a check: {"check", "failure"}, failure null where it passed. test/kernels/webgpu.test.ts starts it.
+ * Runs in a process of its own, whose environment names the GPU driver (see swiftshader.ts), and reports what it checked.
+ * test/kernels/webgpu.test.ts starts it.
  */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -12,8 +12,9 @@ import { checkInFormats, checkKernel } from './check-kernel.ts';
 import { checkExpertLayer } from './expert-layer.ts';
 import { checkAttentionCuts } from './gpu-attention.ts';
 import { checkEngine } from './gpu-engine.ts';
-import { checkLongRows, checkModel, checkParts, checkRowsAlone } from './gpu-model.ts';
+import { checkCompactModel, checkLongRows, checkModel, checkParts, checkRowsAlone } from './gpu-model.ts';
 import { checkBaseTraining, checkExpertTraining } from './gpu-training.ts';
+import { report } from './report-check.ts';
 import { checkDraws, checkRowsAlike, checkShares } from './sampling-checks.ts';
 import { webgpuDeviceChecks } from './webgpu-device-checks.ts';
 
@@ -22,16 +23,6 @@ const device = await createNodeWebgpuDevice(options);
 /** Less than an embedding, a joint weight and a layer's experts of the tiny model. */
 const inParts = await createNodeWebgpuDevice({ ...options, bindingBytes: 24 << 10 });
 const withoutSubgroups = await createNodeWebgpuDevice({ ...options, subgroups: false });
-
-async function report(check: string, run: () => Promise<void>): Promise<void> {
-  let failure: string | null = null;
-  try {
-    await run();
-  } catch (error) {
-    failure = error instanceof Error ? error.message : String(error);
-  }
-  process.stdout.write(`${JSON.stringify({ check, failure })}\n`);
-}
 
 const specs: readonly KernelSpec[] = Object.values(kernels);
 for (const spec of specs) {
@@ -59,6 +50,7 @@ await report('drawn shares', () => checkShares(device, 100));
 await report('drawn rows alike', () => checkRowsAlike(device));
 await report('expert layer', () => checkExpertLayer(device));
 await report('model', () => checkModel(device));
+await report('compact model', () => checkCompactModel(device));
 await report('engine', () => checkEngine(device));
 await report('rows alone', () => checkRowsAlone(device));
 await report('attention cut otherwise', () => checkAttentionCuts(device));

@@ -1,7 +1,7 @@
 /** The whole model on a device, experts and all, against the reference device in doubles: nothing above the seam changes. */
 import assert from 'node:assert/strict';
 import { CHUNK } from '../../kernels/attention-work.ts';
-import { Transformer } from '../../src/model/transformer.ts';
+import { Transformer, type TransformerOptions } from '../../src/model/transformer.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { createReferenceDevice } from '../../src/tensor/reference/reference-device.ts';
 import { largestDifference } from './logits.ts';
@@ -13,8 +13,17 @@ const TOLERANCE = 3e-5;
 
 /** Three sequences in one batch, two of them with experts of one and of two shards, read in chunks. */
 export async function checkModel(device: Device): Promise<void> {
-  const expected = await logits(createReferenceDevice({ precision: 'f64' }));
-  const actual = await logits(device);
+  await checkAgainstDoubles(device, {});
+}
+
+/** The same with weights and experts in compact formats: the reference gets them decoded. */
+export async function checkCompactModel(device: Device): Promise<void> {
+  await checkAgainstDoubles(device, { formats: { weightFormat: 'q8', expertFormat: 'f16' }, layers: 1 });
+}
+
+async function checkAgainstDoubles(device: Device, shape: Shape): Promise<void> {
+  const expected = await logits(createReferenceDevice({ precision: 'f64' }), shape);
+  const actual = await logits(device, shape);
   for (const [sequence, rows] of actual.entries()) {
     const difference = largestDifference(rows, expected[sequence]!);
     assert(difference < TOLERANCE, `sequence ${sequence}: logits differ by ${difference}`);
@@ -46,24 +55,30 @@ export async function checkParts(whole: Device, inParts: Device): Promise<void> 
   assert.deepEqual(await logits(inParts, small), await logits(whole, small));
 }
 
-async function logits(
-  device: Device,
-  {
+interface Shape extends Partial<
+  Record<'sequences' | 'chunk' | 'layers' | 'length' | 'maxPositions' | 'pages', number>
+> {
+  readonly formats?: Pick<TransformerOptions, 'weightFormat' | 'expertFormat'>;
+}
+
+async function logits(device: Device, shape: Shape = {}): Promise<Float32Array[][]> {
+  const {
     sequences = 3,
     chunk = 9,
     layers = 2,
     length = 20,
     maxPositions = 512,
     pages = 12,
-  }: Partial<Record<'sequences' | 'chunk' | 'layers' | 'length' | 'maxPositions' | 'pages', number>> = {},
-): Promise<Float32Array[][]> {
+    formats = {},
+  } = shape;
   const tiny = await tinyModel({ layers, maxPositions });
   const options = {
     maxBatchTokens: 40,
     pageSize: 8,
     pages,
-    experts: { slots: 12, rank: 4 },
+    experts: { slots: 12, rank: 8 },
     maxLogitRows: 16,
+    ...formats,
   };
   const model = await Transformer.load(device, tiny.checkpoint, {
     ...options,
