@@ -22,8 +22,11 @@ export interface BuiltBatch {
 
 const nothingSeen = new Uint32Array(0);
 
-/** Takes one random number of every sequence whose next token is drawn. */
-export function buildBatch(chunks: readonly ScheduledChunk[]): BuiltBatch {
+/**
+ * Takes one random number of every sequence whose next token is drawn. `carried`: the chunks are the tokens that the step
+ * under way draws, one each.
+ */
+export function buildBatch(chunks: readonly ScheduledChunk[], carried = false): BuiltBatch {
   const size = chunks.reduce((sum, chunk) => sum + chunk.count, 0);
   const maxPages = chunks.reduce((most, chunk) => Math.max(most, chunk.sequence.pages.length), 1);
   const tokens = new Uint32Array(size);
@@ -68,6 +71,7 @@ export function buildBatch(chunks: readonly ScheduledChunk[]): BuiltBatch {
     routes,
     logitRows: Uint32Array.from(logitRows),
     draws,
+    carried,
   };
   return { batch, results };
 }

@@ -1,18 +1,23 @@
 /**
- * The engine: many requests, one model. `step` = schedule → forward → postprocess; it runs for as long as there is work.
+ * The engine: many requests, one model. A step = schedule → forward → take in; they run for as long as there is work.
  * It sees token ids only; text, stop strings and HTTP are the caller's. Not here either: loading of weights or shards.
  */
 import { CallerError, InternalError } from '../base/errors.ts';
 import { silentLogger, type Logger } from '../base/logger.ts';
-import { NO_TOKEN } from '../model/runner.ts';
 import type { ModelRunner, ResidentShard, Route, StepResult } from '../model/runner.ts';
-import { buildBatch, needsLogits, type ChunkResults } from './batch.ts';
+import { buildBatch, type BuiltBatch } from './batch.ts';
 import { checkRequest } from './check-request.ts';
-import type { GenerateRequest, TokenEvent, TokenLogprobs } from './request.ts';
+import { failureOf, Intake } from './intake.ts';
+import { chunksBehind } from './overlap.ts';
+import type { GenerateRequest, TokenEvent } from './request.ts';
 import { runStep } from './run-step.ts';
-import { logprobsOf } from './sampler.ts';
-import { Scheduler, type ScheduledChunk } from './scheduler.ts';
+import { Scheduler } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
+
+interface StepUnderWay {
+  readonly built: BuiltBatch;
+  readonly result: Promise<StepResult>;
+}
 
 export interface EngineOptions {
   /** Requests that hold pages at one time. Default 32, never above the runner's batch. */
@@ -50,6 +55,7 @@ export interface EngineStats {
 export class Engine {
   readonly #runner: ModelRunner;
   readonly #scheduler: Scheduler;
+  readonly #intake: Intake;
   readonly #maxSequences: number;
   readonly #maxWaiting: number;
   readonly #maxFailures: number;
@@ -57,7 +63,8 @@ export class Engine {
   readonly #drawSeed: () => number;
   readonly #logger: Logger;
   readonly #shardIds = new WeakMap<ResidentShard, number>();
-  readonly #counts = { steps: 0, promptTokens: 0, generatedTokens: 0, shards: 0, failures: 0 };
+  readonly #counts = { steps: 0, shards: 0, failures: 0 };
+  readonly #failed = Promise.withResolvers<InternalError>();
   #loop: Promise<void> | undefined;
   #stopped: InternalError | undefined;
 
@@ -71,6 +78,7 @@ export class Engine {
     this.#maxSequences = maxSequences;
     const logitBytes = options.logitBytes ?? 64 * 1024 * 1024;
     this.#runner = runner;
+    this.#intake = new Intake(runner.vocabularySize);
     this.#maxWaiting = options.maxWaiting ?? 64;
     this.#maxFailures = options.maxFailures ?? 3;
     this.#maxLength = Math.min(runner.maxPositions, runner.pages * runner.pageSize);
@@ -105,10 +113,10 @@ export class Engine {
       seed: request.sampling.seed ?? this.#drawSeed(),
       maxLength: Math.min(this.#maxLength, request.prompt.length + request.maxTokens),
     });
-    const cancel = (): void => sequence.abandon(new CallerError('cancelled', 'The request was cancelled.'));
+    const cancel = (): void => sequence.end(new CallerError('cancelled', 'The request was cancelled.'));
     if (signal?.aborted) {
       cancel();
-      sequence.end();
+      sequence.release();
     } else {
       signal?.addEventListener('abort', cancel, { once: true });
       sequence.onEnd = () => signal?.removeEventListener('abort', cancel);
@@ -128,140 +136,106 @@ export class Engine {
       freePages: allocator.free,
       maxLength: this.#maxLength,
       steps: this.#counts.steps,
-      promptTokens: this.#counts.promptTokens,
-      generatedTokens: this.#counts.generatedTokens,
+      promptTokens: this.#intake.promptTokens,
+      generatedTokens: this.#intake.generatedTokens,
       preemptions,
       alive: this.#stopped === undefined,
     };
   }
 
+  /** Resolves with the reason when the engine ended by a failure; never, where `close` ended it. */
+  get failed(): Promise<InternalError> {
+    return this.#failed.promise;
+  }
+
+  /** The runner is gone for good: what runs or waits fails with this error, and so does all that comes. */
+  fail(error: InternalError): void {
+    if (this.#stopped) return;
+    this.#stop(error);
+    this.#failed.resolve(error);
+  }
+
   /** Fails what still runs or waits, and resolves when the runner is idle. Drain first where that matters. */
   async close(): Promise<void> {
-    this.#stop('The engine is shut down.');
+    this.#stop(new InternalError('engine_stopped', 'The engine is shut down.'));
     await this.#loop;
   }
 
   async #run(): Promise<void> {
     // The submitter's synchronous code goes on first, so that requests that arrive together share the first batch.
     await breathe();
-    for (;;) {
-      this.#removeAbandoned();
-      const chunks = this.#stopped ? [] : this.#scheduler.schedule();
-      if (chunks.length === 0) break;
-      await this.#step(chunks);
+    let step = this.#begin();
+    while (step) {
+      const behind = this.#beginBehind(step);
+      const done = await this.#complete(step, behind);
+      if (!behind) this.#removeEnded();
       await breathe();
+      step = done && behind ? behind : this.#begin();
     }
     this.#loop = undefined;
   }
 
-  async #step(chunks: readonly ScheduledChunk[]): Promise<void> {
-    const { batch, results } = buildBatch(chunks);
-    let result: StepResult;
+  /** Nothing is under way. */
+  #begin(): StepUnderWay | undefined {
+    this.#removeEnded();
+    const chunks = this.#stopped ? [] : this.#scheduler.schedule();
+    return chunks.length === 0 ? undefined : this.#launch(buildBatch(chunks));
+  }
+
+  #beginBehind({ built }: StepUnderWay): StepUnderWay | undefined {
+    const chunks = this.#stopped ? undefined : chunksBehind(built, this.#scheduler, this.#runner);
+    return chunks && this.#launch(buildBatch(chunks, true));
+  }
+
+  #launch(built: BuiltBatch): StepUnderWay {
+    const result = runStep(this.#runner, built.batch);
+    // It may fail before anybody waits for it.
+    result.catch(() => {});
+    return { built, result };
+  }
+
+  /** False where it failed; then nothing is under way any more. */
+  async #complete({ built, result }: StepUnderWay, behind: StepUnderWay | undefined): Promise<boolean> {
     try {
-      result = await runStep(this.#runner, batch);
+      this.#intake.take(built.results, await result);
     } catch (error) {
-      this.#onRunnerFailure(error, chunks);
-      return;
+      // Its sequences' pages and routes are read until then.
+      await behind?.result.catch(() => {});
+      this.#onRunnerFailure(error, built);
+      return false;
     }
     this.#counts.steps += 1;
     this.#counts.failures = 0;
-    for (const own of results) {
-      try {
-        this.#finishChunk(own, result);
-      } catch (error) {
-        this.#fail(own.chunk.sequence, error);
-      }
-    }
+    return true;
   }
 
-  /** Takes in what a step gave for one sequence. */
-  #finishChunk({ chunk, logitRow, scored, draw }: ChunkResults, result: StepResult): void {
-    const { sequence, start, count, logitsFrom } = chunk;
-    const rowAt = (row: number): Float32Array => {
-      const width = this.#runner.vocabularySize;
-      return result.logits.subarray(row * width, (row + 1) * width);
-    };
-    const end = start + count;
-    this.#counts.promptTokens += Math.max(0, Math.min(end, sequence.promptLength) - start);
-    sequence.computed = end;
-    if (sequence.abandoned) return;
-    const { request } = sequence;
-    for (let index = 0; index < scored; index++) {
-      const next = request.prompt[logitsFrom + index + 1]!;
-      sequence.promptLogprobs.push(logprobsOf(rowAt(logitRow + index), next, request.promptLogprobs ?? 0));
-    }
-    if (end < sequence.length) return;
-    if (sequence.generated === 0 && request.promptLogprobs !== undefined) {
-      sequence.events.push({ kind: 'prompt', logprobs: sequence.promptLogprobs });
-    }
-    if (draw === undefined) return this.#finish(sequence, 'length');
-    const token = result.tokens[draw]!;
-    if (token === NO_TOKEN) {
-      throw new InternalError('not_finite', 'The model returned logits that are not finite.');
-    }
-    if (needsLogits(sequence)) {
-      this.#takeToken(sequence, logprobsOf(rowAt(logitRow + scored), token, request.logprobs ?? 0));
-    } else {
-      this.#takeToken(sequence, { token, logprob: result.logprobs[draw]!, top: [] });
-    }
-  }
-
-  #takeToken(sequence: Sequence, chosen: TokenLogprobs): void {
-    const { request } = sequence;
-    const { token } = chosen;
-    sequence.append(token);
-    this.#counts.generatedTokens += 1;
-    const logprobs = request.logprobs === undefined ? null : chosen;
-    if (request.stopTokens.includes(token)) return this.#finish(sequence, 'stop', logprobs);
-    sequence.events.push({ kind: 'token', token, logprobs });
-    if (sequence.length >= sequence.maxLength) this.#finish(sequence, 'length');
-  }
-
-  #finish(sequence: Sequence, reason: 'stop' | 'length', stopToken: TokenLogprobs | null = null): void {
-    this.#scheduler.remove(sequence);
-    sequence.end({
-      kind: 'finish',
-      reason,
-      promptTokens: sequence.promptLength,
-      completionTokens: sequence.generated,
-      ...(stopToken ? { stopToken } : {}),
-    });
-  }
-
-  #fail(sequence: Sequence, error: unknown): void {
-    this.#scheduler.remove(sequence);
-    const failure =
-      error instanceof InternalError
-        ? error
-        : new InternalError('model_failed', 'The model failed on this request.', { cause: error });
-    sequence.end(failure);
-  }
-
-  #onRunnerFailure(error: unknown, chunks: readonly ScheduledChunk[]): void {
+  #onRunnerFailure(error: unknown, { results }: BuiltBatch): void {
     this.#counts.failures += 1;
     const detail = error instanceof Error ? error.message : String(error);
     this.#logger.error(
-      { detail, requests: chunks.length, failures: this.#counts.failures },
+      { detail, requests: results.length, failures: this.#counts.failures },
       'forward pass failed',
     );
-    for (const { sequence } of chunks) this.#fail(sequence, error);
-    if (this.#counts.failures >= this.#maxFailures)
-      this.#stop('The engine stopped: the model keeps failing.');
-  }
-
-  /** A step in flight still reads pages and routes: the loop releases them when it is over. */
-  #stop(message: string): void {
-    this.#stopped ??= new InternalError('engine_stopped', message);
-    for (const sequence of [...this.#scheduler.running, ...this.#scheduler.waiting]) {
-      sequence.abandon(this.#stopped);
+    for (const { chunk } of results) chunk.sequence.end(failureOf(error));
+    this.#removeEnded();
+    if (this.#counts.failures >= this.#maxFailures) {
+      this.fail(new InternalError('engine_stopped', 'The engine stopped: the model keeps failing.'));
     }
   }
 
-  #removeAbandoned(): void {
+  /** A step under way still reads pages and routes: the loop releases them when it is over. */
+  #stop(reason: InternalError): void {
+    this.#stopped ??= reason;
     for (const sequence of [...this.#scheduler.running, ...this.#scheduler.waiting]) {
-      if (!sequence.abandoned) continue;
+      sequence.end(this.#stopped);
+    }
+  }
+
+  #removeEnded(): void {
+    for (const sequence of [...this.#scheduler.running, ...this.#scheduler.waiting]) {
+      if (!sequence.ended) continue;
       this.#scheduler.remove(sequence);
-      sequence.end();
+      sequence.release();
     }
   }
 

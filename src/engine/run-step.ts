@@ -19,7 +19,7 @@ export async function runStep(runner: ModelRunner, batch: StepBatch): Promise<St
 }
 
 async function stepByLogits(runner: ModelRunner, batch: StepBatch): Promise<StepResult> {
-  const { draws, ...rest } = batch;
+  const { draws, carried: _, ...rest } = batch;
   const wanted = new Set([...batch.logitRows, ...draws.map(({ after }) => after)]);
   const logitRows = Uint32Array.from(wanted).sort();
   const all = await runner.forward({ ...rest, logitRows });

@@ -55,6 +55,13 @@ export class Scheduler {
     this.#releasePages(sequence);
   }
 
+  /** Pages for so many tokens of a running sequence, if they are free: nobody is displaced for them. */
+  reserve(sequence: Sequence, tokens: number): boolean {
+    const pages = this.allocator.allocate(Math.max(0, this.#pagesFor(tokens) - sequence.pages.length));
+    sequence.pages.push(...(pages ?? []));
+    return pages !== undefined;
+  }
+
   /** The chunks of the next step; empty only when nothing is left to do. */
   schedule(): ScheduledChunk[] {
     this.#makeRoomForDecodes();

@@ -15,8 +15,8 @@ export class Sequence {
   /** Keys and values of tokens [0, computed) are in the cache. */
   computed = 0;
   pages: number[] = [];
-  /** Nobody reads the events any more; the engine takes the sequence out before its next step. */
-  abandoned = false;
+  /** Nothing is delivered any more; the engine takes the sequence out when no step under way reads it. */
+  ended = false;
   /** Runs once when the engine lets go of the sequence. */
   onEnd: () => void = () => {};
   readonly #tokens: Uint32Array;
@@ -28,7 +28,7 @@ export class Sequence {
     this.routeKey = options.routeKey;
     this.maxLength = options.maxLength;
     this.random = createRandom(options.seed);
-    this.events = new EventQueue(() => (this.abandoned = true));
+    this.events = new EventQueue(() => (this.ended = true));
     this.#tokens = new Uint32Array(Math.max(options.maxLength, request.prompt.length));
     this.#tokens.set(request.prompt);
     this.#length = request.prompt.length;
@@ -72,17 +72,16 @@ export class Sequence {
     this.#seen?.add(token);
   }
 
-  /** Ends the events at once; pages and route stay in use until the engine's next step. */
-  abandon(failure: Error): void {
-    this.abandoned = true;
-    this.events.close(failure);
+  /** Delivers the last event, or the failure in its place; pages and route stay in use until `release`. */
+  end(last: TokenEvent | Error): void {
+    this.ended = true;
+    if (last instanceof Error) return this.events.close(last);
+    this.events.push(last);
+    this.events.close();
   }
 
-  /** Delivers the last event, or the failure that takes its place. No forward pass may follow. */
-  end(last?: TokenEvent | Error): void {
-    if (last instanceof Error) this.events.close(last);
-    else if (last) this.events.push(last);
-    this.events.close();
+  /** No forward pass may follow. */
+  release(): void {
     this.onEnd();
     this.request.onReleased?.();
   }

@@ -65,6 +65,8 @@ export interface TokenDraw {
 export interface StepBatch extends ForwardBatch {
   /** `logitRows` need not have the rows of these. */
   readonly draws: readonly TokenDraw[];
+  /** The tokens are those that the step before draws, in that order: `tokens` is not read, and has as many. */
+  readonly carried: boolean;
 }
 
 /** In the place of a token whose logits are not finite. */
@@ -94,6 +96,11 @@ export interface ModelRunner {
   checkRoute?(route: Route): void;
   /** Returns logits [logitRows.length, vocabularySize]. Calls must not overlap. */
   forward(batch: ForwardBatch): Promise<Float32Array>;
-  /** The same, and chooses tokens. Without it, the engine chooses them from logits. Calls must not overlap. */
+  /** The same, and chooses tokens. Without it, the engine chooses them from logits. */
   step?(batch: StepBatch): Promise<StepResult>;
+  /**
+   * Behind a step with at most so many draws the next may be called while that one is under way, with its tokens carried
+   * over. Undefined: calls must not overlap.
+   */
+  readonly maxCarried?: number;
 }

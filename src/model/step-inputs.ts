@@ -3,6 +3,7 @@
  * choose its tokens. All lie in one buffer and
  * go to the device in one write; kernels that read several of them bind that buffer once.
  */
+import { attentionWork, type AttentionWorkTensors, type WorkLimits } from '../tensor/attention-ops.ts';
 import type { Device, DeviceBuffer, Tensor } from '../tensor/device.ts';
 import type { RouteTensors } from '../tensor/expert-ops.ts';
 import { LIMITS, SETTINGS, type SamplingTensors } from '../tensor/sampling-ops.ts';
@@ -19,6 +20,7 @@ export interface StepInputs {
   readonly sequences: Tensor;
   /** u32 [rows, maxPages] */
   readonly pageTable: Tensor;
+  readonly attention: AttentionWorkTensors;
   readonly routes: RouteTensors;
   /** u32 [≤ maxLogitRows] each: the wanted rows, in turns. */
   readonly logitRows: readonly Tensor[];
@@ -37,19 +39,22 @@ const ALIGNMENT = 64;
 export class StepInputBuffer {
   readonly #device: Device;
   readonly #maxLogitRows: number;
+  readonly #workLimits: WorkLimits;
   #buffer: DeviceBuffer;
-  #words: Uint32Array;
+  /** Used in turns: the write of a step may still be on its way when the step behind it is written. */
+  #words: readonly [Uint32Array, Uint32Array];
 
   /** `words`: the size to begin with; it grows with the page table and with what penalties are for. */
-  constructor(device: Device, maxLogitRows: number, words: number) {
+  constructor(device: Device, maxLogitRows: number, workLimits: WorkLimits, words: number) {
     this.#device = device;
     this.#maxLogitRows = maxLogitRows;
-    this.#words = new Uint32Array(words);
+    this.#workLimits = workLimits;
+    this.#words = [new Uint32Array(words), new Uint32Array(words)];
     this.#buffer = device.allocate(words * 4, 'step.inputs');
   }
 
-  /** Ordered like any write: before the submissions that follow. */
-  async write(batch: StepBatch, tables: RouteTables): Promise<StepInputs> {
+  /** Ordered like any write: before the submissions that follow. Not before the last but one is `written`. */
+  write(batch: StepBatch, tables: RouteTables): { inputs: StepInputs; written: Promise<void> } {
     const { maxPages } = batch;
     const T = batch.tokens.length;
     const parts: { readonly values: Uint32Array; readonly tensor: Omit<Tensor, 'buffer'> }[] = [];
@@ -65,6 +70,9 @@ export class StepInputBuffer {
     const tokens = place(batch.tokens, T);
     const positions = place(batch.positions, T);
     const sequences = place(batch.sequences, T);
+    const cut = attentionWork(batch.sequences, batch.positions, this.#workLimits);
+    const work = place(cut.work, cut.work.length / 4, 4);
+    const splits = place(cut.splits, cut.splits.length / 2, 2);
     const routeOfToken = place(batch.routeOfToken, T);
     const slots = place(tables.slots, routes, maxExperts);
     const segments = place(tables.segments, routes, maxExperts);
@@ -89,14 +97,17 @@ export class StepInputBuffer {
     const pageTable = place(batch.pageTable, batch.pageTable.length / maxPages, maxPages);
 
     this.#grow(length);
-    for (const { values, tensor } of parts) this.#words.set(values, tensor.byteOffset / 4);
-    await this.#device.write(this.#buffer, 0, this.#words.subarray(0, length));
+    const [words, other] = this.#words;
+    this.#words = [other, words];
+    for (const { values, tensor } of parts) words.set(values, tensor.byteOffset / 4);
+    const written = this.#device.write(this.#buffer, 0, words.subarray(0, length));
     const view = (index: number): Tensor => ({ ...parts[index]!.tensor, buffer: this.#buffer });
-    return {
+    const inputs = {
       tokens: view(tokens),
       positions: view(positions),
       sequences: view(sequences),
       pageTable: view(pageTable),
+      attention: { work: view(work), splits: view(splits), block: cut.block },
       routes: {
         routeOfToken: view(routeOfToken),
         slots: view(slots),
@@ -112,12 +123,13 @@ export class StepInputBuffer {
         seen: view(seen),
       })),
     };
+    return { inputs, written };
   }
 
   #grow(words: number): void {
-    if (words <= this.#words.length) return;
+    if (words <= this.#words[0].length) return;
     this.#device.free(this.#buffer);
-    this.#words = new Uint32Array(2 * words);
+    this.#words = [new Uint32Array(2 * words), new Uint32Array(2 * words)];
     this.#buffer = this.#device.allocate(8 * words, 'step.inputs');
   }
 }

@@ -29,8 +29,13 @@ export class TokenSampler {
       logits,
       inputs,
       { ...this.#raw, shape: [entries] },
-      { tokens: { ...this.#tokens, shape: [rows] }, sampled: { ...this.#sampled, shape: [rows, 2] } },
+      { tokens: this.tokens(rows), sampled: { ...this.#sampled, shape: [rows, 2] } },
     );
+  }
+
+  /** u32 [rows]: what the last dispatch chose, for the step behind it. */
+  tokens(rows: number): Tensor {
+    return { ...this.#tokens, shape: [rows] };
   }
 
   /** [rows, 2] of the last dispatch that was submitted: token, or −1, and log probability. */

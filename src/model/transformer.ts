@@ -4,6 +4,7 @@
  */
 import { CallerError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
+import { attentionLimits } from '../tensor/attention-ops.ts';
 import type { Device, Dispatch, Tensor } from '../tensor/device.ts';
 import type { NumberFormat } from '../tensor/formats.ts';
 import * as ops from '../tensor/ops.ts';
@@ -12,10 +13,12 @@ import { createTensor, readTensor, writeTensor } from '../tensor/tensors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { checkFormats } from './check-formats.ts';
+import { exampleBatch } from './example-batch.ts';
 import { createExpertLayer, ExpertPool } from './expert-pool.ts';
 import type { ExpertPoolOptions } from './expert-pool.ts';
 import { serveLayer } from './layer.ts';
 import type { ServingLayer, StepTensors } from './layer.ts';
+import { planMemory, type MemoryPlan } from './memory-plan.ts';
 import { buildRouteTables } from './route-tables.ts';
 import type { RouteTables } from './route-tables.ts';
 import { NO_TOKEN } from './runner.ts';
@@ -87,6 +90,8 @@ export class Transformer implements ModelRunner {
   readonly #logits: Tensor;
   readonly #logitInput: Tensor;
   #dispatchesPerLayer = 0;
+  /** Tokens that the last step draws. */
+  #drawn = 0;
 
   private constructor(device: Device, config: ModelConfig, options: TransformerOptions) {
     const { pages, pageSize, maxBatchTokens: T, maxRoutes, maxExpertsPerRoute, maxLogitRows: L } = options;
@@ -115,8 +120,9 @@ export class Transformer implements ModelRunner {
     const experts = this.#layers.map((layer) => layer.experts);
     this.experts = new ExpertPool(device, experts, options.experts);
     this.#ropeTable = createTensor(device, 'rope', [config.maxPositions, config.headSize / 2, 2]);
-    this.#step = createStepTensors(device, config, T, options.experts.rank);
-    this.#inputs = new StepInputBuffer(device, L, 6 * T + 4 * maxRoutes * maxExpertsPerRoute + 1024);
+    const work = attentionLimits(device, config, pages * pageSize);
+    this.#step = createStepTensors(device, config, T, options.experts.rank, work.entries);
+    this.#inputs = new StepInputBuffer(device, L, work, 12 * T + 4 * maxRoutes * maxExpertsPerRoute + 1024);
     this.#logitInput = createTensor(device, 'logit_input', [L, config.hiddenSize]);
     this.#sampler = new TokenSampler(device, L);
     this.#logits = createTensor(device, 'logits', [L, config.vocabularySize]);
@@ -139,8 +145,20 @@ export class Transformer implements ModelRunner {
     return model;
   }
 
+  /** What `load` would take of a device, in bytes. */
+  static plan(config: ModelConfig, options: Partial<TransformerOptions> = {}): MemoryPlan {
+    return planMemory(
+      (device) => void new Transformer(device, config, { ...DEFAULT_TRANSFORMER_OPTIONS, ...options }),
+    );
+  }
+
   get maxRoutes(): number {
     return this.#options.maxRoutes;
+  }
+
+  /** Only a GPU waits for what is read from it; more would be drawn in turns. */
+  get maxCarried(): number {
+    return this.#device.kind === 'webgpu' ? this.#options.maxLogitRows : 0;
   }
 
   /** Of the last forward: what a GPU pays however little each does. */
@@ -152,18 +170,37 @@ export class Transformer implements ModelRunner {
     this.#checkRoutes(buildRouteTables([route]));
   }
 
+  /**
+   * Compiles all kernels of a step, with experts and without, so that what a driver refuses shows before anything is
+   * served, and no request waits for a compiler.
+   */
+  async compile(): Promise<void> {
+    const { inputs, written } = this.#inputs.write(exampleBatch, buildRouteTables(exampleBatch.routes));
+    await written;
+    const bodies = [0, 1].flatMap((K) => this.#body(viewStep(this.#step, 1, K), inputs, inputs.tokens));
+    const heads = inputs.draws.flatMap(({ after, ...settings }) => {
+      const { dispatches, output } = this.#head(after);
+      return [...dispatches, this.#sampler.dispatch(output, settings)];
+    });
+    await Promise.all([...bodies, ...heads].map(async (dispatch) => this.#device.compile?.(dispatch)));
+  }
+
   async forward(batch: ForwardBatch): Promise<Float32Array> {
-    return (await this.step({ ...batch, draws: [] })).logits;
+    return (await this.step({ ...batch, draws: [], carried: false })).logits;
   }
 
   async step(batch: StepBatch): Promise<StepResult> {
     const T = batch.tokens.length;
     invariant(T > 0 && T <= this.maxBatchTokens, `a batch of ${T} tokens; ${this.maxBatchTokens} fit`);
     const tables = this.#checkRoutes(buildRouteTables(batch.routes));
-    const inputs = await this.#inputs.write(batch, tables);
+    const carried = batch.carried ? this.#sampler.tokens(T) : null;
+    invariant(!carried || this.#drawn === T, `${T} tokens are carried over; ${this.#drawn} were drawn`);
+    this.#drawn = batch.draws.length;
+    // All of it joins the device's queue in one go, so that a step called behind this one comes behind it there.
+    const { inputs, written } = this.#inputs.write(batch, tables);
     // The body goes with the first turn: a step of decoding is one submission, and one read that waits for it.
-    let first = this.#body(viewStep(this.#step, T, tables.topK), inputs);
-    const submitted: Promise<void>[] = [];
+    let first = this.#body(viewStep(this.#step, T, tables.topK), inputs, carried ?? inputs.tokens);
+    const submitted = [written];
     const submit = (dispatches: readonly Dispatch[]): void => {
       submitted.push(this.#device.submit([...first, ...dispatches]));
       first = [];
@@ -178,7 +215,7 @@ export class Transformer implements ModelRunner {
       submit(dispatches);
       return readTensor(this.#device, output);
     });
-    if (submitted.length === 0) submit([]);
+    if (drawn.length + read.length === 0) submit([]);
     const [pairs, logits] = await Promise.all([
       Promise.all(drawn),
       Promise.all(read),
@@ -187,7 +224,7 @@ export class Transformer implements ModelRunner {
     return { logits: joined(logits), ...splitPairs(joined(pairs)) };
   }
 
-  #body(step: StepTensors, inputs: StepInputs): Dispatch[] {
+  #body(step: StepTensors, inputs: StepInputs, tokens: Tensor): Dispatch[] {
     const context = {
       config: this.config,
       ropeTable: this.#ropeTable,
@@ -196,7 +233,7 @@ export class Transformer implements ModelRunner {
     };
     const layers = this.#layers.flatMap((layer) => serveLayer(context, layer, step));
     this.#dispatchesPerLayer = layers.length / this.#layers.length;
-    return [ops.embedding(inputs.tokens, this.#outer.embedding, step.residual), ...layers];
+    return [ops.embedding(tokens, this.#outer.embedding, step.residual), ...layers];
   }
 
   /** Logits of a few rows of the residual. */

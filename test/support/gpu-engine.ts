@@ -18,18 +18,33 @@ const samplings: readonly Sampling[] = [
   { ...greedy, temperature: 0.6, topK: 40, topP: 0.9, repetitionPenalty: 1.1, seed: 2 },
 ];
 
+/** Without penalties: steps are sent behind each other. */
+const plain: readonly Sampling[] = [
+  greedy,
+  { ...greedy, temperature: 1, minP: 0.01, seed: 3 },
+  { ...greedy, temperature: 0.8, topP: 0.9, seed: 4 },
+];
+
 export async function checkEngine(device: Device): Promise<void> {
   const wasm = await createWasmDevice({ threads: 1 });
   try {
-    const expected = await generate(wasm);
-    assert.deepEqual(await generate(device), expected);
-    assert.equal(new Set(expected.map((tokens) => tokens.join())).size, samplings.length);
+    const expected = await generate(wasm, samplings);
+    assert.equal(new Set(expected.tokens.map((tokens) => tokens.join())).size, samplings.length);
+    assert.deepEqual(await generate(device, samplings), expected);
+    const inTurn = await generate(wasm, plain);
+    const overlapped = await generate(device, plain);
+    assert.deepEqual(overlapped.tokens, inTurn.tokens);
+    assert.equal(inTurn.carried, 0);
+    assert(overlapped.carried > 3, `only ${overlapped.carried} steps were sent behind another`);
   } finally {
     await wasm.dispose();
   }
 }
 
-async function generate(device: Device): Promise<number[][]> {
+async function generate(
+  device: Device,
+  all: readonly Sampling[],
+): Promise<{ tokens: number[][]; carried: number }> {
   const tiny = await tinyModel({ layers: 1 });
   const sizes = { maxBatchTokens: 32, pageSize: 8, pages: 16, maxExpertsPerRoute: 8, maxRoutes: 4 };
   const model = await Transformer.load(device, tiny.checkpoint, {
@@ -38,8 +53,14 @@ async function generate(device: Device): Promise<number[][]> {
     maxLogitRows: 4,
   });
   const shard = await model.experts.load(await tinyShard(tiny, { experts: 4, seed: 21 }));
+  let carried = 0;
+  const step = model.step.bind(model);
+  model.step = (batch) => {
+    if (batch.carried) carried += 1;
+    return step(batch);
+  };
   const engine = new Engine(model);
-  const answers = samplings.map(async (sampling, n) => {
+  const answers = all.map(async (sampling, n) => {
     const events = engine.generate({
       prompt: tinyTokens(tiny, 7, n),
       maxTokens: 8,
@@ -51,5 +72,5 @@ async function generate(device: Device): Promise<number[][]> {
     for await (const event of events) if (event.kind === 'token') tokens.push(event.token);
     return tokens;
   });
-  return Promise.all(answers);
+  return { tokens: await Promise.all(answers), carried };
 }
