@@ -181,7 +181,7 @@ export class Transformer implements ModelRunner {
     };
     const drawn = inputs.draws.map(({ after, ...settings }) => {
       const { dispatches, output } = this.#head(after);
-      submit([...dispatches, this.#sampler.dispatch(output, settings)]);
+      submit([...dispatches, this.#sampler.dispatch(output, settings, batch.carried)]);
       return this.#sampler.read(after.shape[0]!);
     });
     const read = inputs.logitRows.map((rows) => {
