@@ -12,10 +12,12 @@ import { createTensor, readTensor, writeTensor } from '../tensor/tensors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { checkFormats } from './check-formats.ts';
+import { exampleBatch } from './example-batch.ts';
 import { createExpertLayer, ExpertPool } from './expert-pool.ts';
 import type { ExpertPoolOptions } from './expert-pool.ts';
 import { serveLayer } from './layer.ts';
 import type { ServingLayer, StepTensors } from './layer.ts';
+import { planMemory, type MemoryPlan } from './memory-plan.ts';
 import { buildRouteTables } from './route-tables.ts';
 import type { RouteTables } from './route-tables.ts';
 import { NO_TOKEN } from './runner.ts';
@@ -141,6 +143,13 @@ export class Transformer implements ModelRunner {
     return model;
   }
 
+  /** What `load` would take of a device, in bytes. */
+  static plan(config: ModelConfig, options: Partial<TransformerOptions> = {}): MemoryPlan {
+    return planMemory(
+      (device) => void new Transformer(device, config, { ...DEFAULT_TRANSFORMER_OPTIONS, ...options }),
+    );
+  }
+
   get maxRoutes(): number {
     return this.#options.maxRoutes;
   }
@@ -157,6 +166,21 @@ export class Transformer implements ModelRunner {
 
   checkRoute(route: Route): void {
     this.#checkRoutes(buildRouteTables([route]));
+  }
+
+  /**
+   * Compiles all kernels of a step, with experts and without, so that what a driver refuses shows before anything is
+   * served, and no request waits for a compiler.
+   */
+  async compile(): Promise<void> {
+    const { inputs, written } = this.#inputs.write(exampleBatch, buildRouteTables(exampleBatch.routes));
+    await written;
+    const bodies = [0, 1].flatMap((K) => this.#body(viewStep(this.#step, 1, K), inputs, inputs.tokens));
+    const heads = inputs.draws.flatMap(({ after, ...settings }) => {
+      const { dispatches, output } = this.#head(after);
+      return [...dispatches, this.#sampler.dispatch(output, settings)];
+    });
+    await Promise.all([...bodies, ...heads].map(async (dispatch) => this.#device.compile?.(dispatch)));
   }
 
   async forward(batch: ForwardBatch): Promise<Float32Array> {

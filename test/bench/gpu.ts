@@ -45,7 +45,7 @@ async function bench(options: BenchOptions): Promise<void> {
     printLimits(report.limits, say);
   }
   if (sections.includes('kernels')) {
-    await trainingKernels(context);
+    await attempt(context, 'training', () => trainingKernels(context));
     printKernels(
       report.kernels.filter(({ model }) => model === 'training'),
       say,
@@ -60,7 +60,7 @@ async function bench(options: BenchOptions): Promise<void> {
       say,
     );
   }
-  if (sections.includes('peer')) await runPeer(context);
+  if (sections.includes('peer')) await attempt(context, 'llama.cpp', () => runPeer(context));
   report.comparisons = compareSteps(report);
   report.aims = judge(report);
   await context.save();
@@ -68,19 +68,29 @@ async function bench(options: BenchOptions): Promise<void> {
   say(`\nwritten to ${out}`);
 }
 
-/** A model that fails leaves the others their turn, and a report and an exit code that say so. */
 async function models(context: BenchContext): Promise<void> {
-  const { options, report } = context;
+  const { options } = context;
   for (const model of options.models) {
     for (const formats of options.formats) {
-      await runModel(context, model, formats).catch((error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error);
-        const what = `${model} ${formats.weights}, what is not here`;
-        report.skipped.push({ section: options.sections[0]!, what, why });
-        say(`FAILED: ${model} ${formats.weights}: ${error instanceof Error ? error.stack : why}`);
-        process.exitCode = 1;
-      });
+      await attempt(context, `${model} ${formats.weights}`, () => runModel(context, model, formats));
     }
+  }
+}
+
+/** What fails leaves the rest its turn, and a report and an exit code that say so. */
+async function attempt(
+  { options, report, save }: BenchContext,
+  what: string,
+  measure: () => Promise<void>,
+): Promise<void> {
+  try {
+    await measure();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    report.skipped.push({ section: options.sections[0]!, what: `${what}, what is not here`, why });
+    say(`FAILED: ${what}: ${error instanceof Error ? error.stack : why}`);
+    process.exitCode = 1;
+    await save();
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Runs in a process of its own, whose environment names the GPU driver (see swiftshader.ts), and prints one line of JSON
- * a check: {"check", "failure"}, failure null where it passed. test/kernels/webgpu.test.ts starts it.
+ * Runs in a process of its own, whose environment names the GPU driver (see swiftshader.ts), and reports what it checked.
+ * test/kernels/webgpu.test.ts starts it.
  */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -13,6 +13,7 @@ import { checkExpertLayer } from './expert-layer.ts';
 import { checkEngine } from './gpu-engine.ts';
 import { checkCompactModel, checkModel, checkParts, checkRowsAlone } from './gpu-model.ts';
 import { checkBaseTraining, checkExpertTraining } from './gpu-training.ts';
+import { report } from './report-check.ts';
 import { checkCarried, checkDraws, checkRowsAlike, checkShares } from './sampling-checks.ts';
 import { webgpuDeviceChecks } from './webgpu-device-checks.ts';
 
@@ -21,16 +22,6 @@ const device = await createNodeWebgpuDevice(options);
 /** Less than an embedding, a joint weight and a layer's experts of the tiny model. */
 const inParts = await createNodeWebgpuDevice({ ...options, bindingBytes: 24 << 10 });
 const withoutSubgroups = await createNodeWebgpuDevice({ ...options, subgroups: false });
-
-async function report(check: string, run: () => Promise<void>): Promise<void> {
-  let failure: string | null = null;
-  try {
-    await run();
-  } catch (error) {
-    failure = error instanceof Error ? error.message : String(error);
-  }
-  process.stdout.write(`${JSON.stringify({ check, failure })}\n`);
-}
 
 const specs: readonly KernelSpec[] = Object.values(kernels);
 for (const spec of specs) {

@@ -1,6 +1,7 @@
 /** WebGPU in Node: Dawn from the npm package `webgpu`, shaders from the kernels folder. */
 import { readFile } from 'node:fs/promises';
 import { InternalError } from '../../base/errors.ts';
+import { adapterFacts, requestAdapter, type AdapterFacts } from './adapter.ts';
 import { createWebgpuDevice, type WebgpuDevice } from './webgpu-device.ts';
 
 const kernels = new URL('../../../kernels/', import.meta.url);
@@ -19,6 +20,11 @@ export async function createNodeWebgpuDevice(options: NodeWebgpuOptions = {}): P
   const { backend, ...rest } = options;
   const gpu = await openDawn(backend ? [`backend=${backend}`] : []);
   return createWebgpuDevice({ gpu, loadShader, ...rest });
+}
+
+/** What the best GPU says of itself, one in software too. Throws `InternalError('no_gpu')` where there is none. */
+export async function findNodeAdapter(): Promise<AdapterFacts> {
+  return adapterFacts(await requestAdapter(await openDawn([]), true));
 }
 
 /** Kept for good: Dawn crashes the process when an instance is collected before its devices. */

@@ -69,7 +69,10 @@ export function ceilingsOf({ copyBuffer, copyShader, readShader, ...limits }: Li
 
 export async function measureLimits(device: GPUDevice, sizes: LimitSizes): Promise<Limits> {
   const clock = new PassClock(device);
-  const { bufferBytes, rounds, repeats, matrix } = sizes;
+  const { rounds, repeats, matrix } = sizes;
+  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+  const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  const bufferBytes = Math.min(sizes.bufferBytes, Math.floor(most / 256) * 256);
   const buffers: GPUBuffer[] = [];
   const buffer = (size: number, usage = 0): GPUBuffer => {
     const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
@@ -85,12 +88,16 @@ export async function measureLimits(device: GPUDevice, sizes: LimitSizes): Promi
     clock.job(code, bound, [x, y], times);
 
   const copies = async (): Promise<number> => {
+    device.pushErrorScope('validation');
     const start = performance.now();
     const encoder = device.createCommandEncoder();
     for (let i = 0; i < repeats; i++) encoder.copyBufferToBuffer(from, 0, to, 0, bufferBytes);
     device.queue.submit([encoder.finish()]);
     await device.queue.onSubmittedWorkDone();
-    return (performance.now() - start) / repeats;
+    const taken = performance.now() - start;
+    const error = await device.popErrorScope();
+    if (error) throw new Error(error.message);
+    return taken / repeats;
   };
   const side = matrix / MATRIX_TILE;
   const product = (type: 'f32' | 'f16') =>
@@ -113,8 +120,7 @@ export async function measureLimits(device: GPUDevice, sizes: LimitSizes): Promi
 
   const copyJob = await job(COPY, [from, to], groups, 1, repeats);
   const readJob = await job(READ, [from, sums], groups, 1, repeats);
-  const results: Limits = {
-    clock: clock.isGpu ? 'gpu' : 'wall',
+  const results: Omit<Limits, 'clock'> = {
     bufferBytes,
     copyBuffer: await measure(copies, gigabytes(2 * bufferBytes)),
     copyShader: await measure(() => clock.time(copyJob), gigabytes(2 * bufferBytes)),
@@ -131,7 +137,7 @@ export async function measureLimits(device: GPUDevice, sizes: LimitSizes): Promi
   };
   for (const made of buffers) made.destroy();
   clock.destroy();
-  return results;
+  return { clock: clock.isGpu ? 'gpu' : 'wall', ...results };
 }
 
 const gigabytes = (bytes: number) => (ms: number) => bytes / ms / 1e6;

@@ -88,7 +88,7 @@ export async function runModel(context: BenchContext, name: string, formats: For
 
 async function warmCache({ device, take }: WatchedGpu, serving: ServingModel): Promise<void> {
   take();
-  await serving.model.forward(serving.batch({ sequences: 1, tokens: 1, context: 1, asking: 'base' }));
+  await serving.model.step(serving.batch({ sequences: 1, tokens: 1, context: 1, asking: 'base' }));
   await fillCache(device, take().dispatches);
 }
 
@@ -113,7 +113,7 @@ async function kernels(
   for (const cell of cells) {
     const request = { ...cell, context: Math.max(cell.context, cell.tokens), asking: 'same' } as const;
     watched.take();
-    await serving.model.forward(serving.batch(request));
+    await serving.model.step(serving.batch(request));
     const { dispatches } = watched.take();
     const { formats } = serving.sizes;
     const { touched } = shapeOf(config, formats, request, 1);

@@ -1,10 +1,10 @@
 /**
- * A random model that makes steps of chosen shapes: `Transformer.forward`, as the engine calls it.
+ * A random model that makes steps of chosen shapes: `Transformer.step`, as the engine calls it.
  */
 import type { Device } from '../../../src/tensor/device.ts';
 import { createRandom } from '../../../src/base/random.ts';
 import { Transformer } from '../../../src/model/transformer.ts';
-import type { ForwardBatch, ResidentShard, Route } from '../../../src/model/runner.ts';
+import type { ResidentShard, Route, SamplingSettings, StepBatch } from '../../../src/model/runner.ts';
 import type { ModelConfig } from '../../../src/model/config.ts';
 import { randomCheckpoint, randomShard, SHARD } from './random-model.ts';
 import type { Formats } from './step-model.ts';
@@ -19,6 +19,17 @@ export interface ServingSizes {
   readonly pages: number;
   readonly maxTokens: number;
 }
+
+/** What Qwen3 is usually asked with. */
+const SAMPLING: SamplingSettings = {
+  temperature: 0.7,
+  topP: 0.8,
+  topK: 20,
+  minP: 0,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  repetitionPenalty: 1,
+};
 
 export class ServingModel {
   readonly model: Transformer;
@@ -60,10 +71,10 @@ export class ServingModel {
   }
 
   /** `turn` moves along the resident shards, so that a single sequence asks for another one every step. */
-  batch(request: StepRequest, turn = 0): ForwardBatch {
+  batch(request: StepRequest, turn = 0): StepBatch {
     const { sequences, asking } = request;
     const random = createRandom(7);
-    const places = placesOf(request);
+    const { last, ...places } = placesOf(request);
     const each = Math.ceil(request.context / PAGE_SIZE);
     const routes: Route[] = [{ shards: [] }];
     if (asking !== 'base') {
@@ -81,6 +92,39 @@ export class ServingModel {
       maxPages: each,
       routeOfToken: places.sequences.map((sequence) => (asking === 'different' ? sequence : 0)),
       routes,
+      logitRows: new Uint32Array(),
+      carried: false,
+      draws: Array.from(last, (after) => ({
+        after,
+        sampling: SAMPLING,
+        uniform: random.uniform(),
+        seen: new Uint32Array(),
+      })),
     };
+  }
+
+  /**
+   * Milliseconds of a step, on average over `steps` of them. Where the model takes it, each is called while the one before
+   * is under way, as the engine does while it decodes; what they compute is the same.
+   */
+  async time(request: StepRequest, steps: number): Promise<number> {
+    const { model } = this;
+    const follows = request.tokens === 1 && request.sequences <= (model.maxCarried ?? 0);
+    const batches = Array.from({ length: steps }, (_, turn) => {
+      const batch = this.batch(request, turn);
+      return { ...batch, carried: follows && turn > 0 };
+    });
+    const start = performance.now();
+    let before: Promise<unknown> = Promise.resolve();
+    for (const batch of batches) {
+      const step = model.step(batch);
+      // Where the one before fails, nobody comes to await this one.
+      step.catch(() => {});
+      await before;
+      before = step;
+      if (!follows) await step;
+    }
+    await before;
+    return (performance.now() - start) / steps;
   }
 }

@@ -27,7 +27,7 @@ test.each(steps)(
     const serving = await ServingModel.open(device, sizes);
     await serving.makeResident(3);
     take();
-    await serving.model.forward(serving.batch(request));
+    await serving.model.step(serving.batch(request));
     const { dispatches } = take();
 
     const shape = shapeOf(sizes.config, formats, request, 3);

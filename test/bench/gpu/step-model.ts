@@ -25,8 +25,8 @@ export interface StepShape {
   readonly formats: Formats;
   /** Tokens of the step. */
   readonly tokens: number;
-  /** Tokens whose logits are wanted. */
-  readonly logitRows: number;
+  /** Tokens that are chosen. */
+  readonly draws: number;
   readonly routes: number;
   /** Most experts of a route; 1 where there are none. */
   readonly maxExperts: number;
@@ -44,7 +44,7 @@ export interface StepPart extends Work {
 }
 
 export function stepParts(step: StepShape): StepPart[] {
-  const { config, formats, tokens: T, logitRows: L, topK: K, rank: R, touched } = step;
+  const { config, formats, tokens: T, draws: L, topK: K, rank: R, touched } = step;
   const {
     hiddenSize: C,
     intermediateSize: F,
@@ -87,8 +87,9 @@ export function stepParts(step: StepShape): StepPart[] {
     L === 0
       ? []
       : [
-          part('wanted rows', 'embedding', 1, f32(L, 2 * L * C)),
+          part('last rows', 'embedding', 1, f32(L, 2 * L * C)),
           part('head', 'norm_linear', 1, f32(L * C, C, L * V) + weight(V, C), 2 * L * C * V),
+          part('choice', 'sample', 1, f32(L * V, 10 * L, 3 * L)),
         ];
   return [
     part('embedding', 'embedding', 1, f32(T, T * C) + (weight(V, C) / V) * T),

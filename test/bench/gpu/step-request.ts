@@ -18,13 +18,13 @@ export interface StepRequest {
   readonly asking: Asking;
 }
 
-/** As in a forward batch; the logits of each sequence's last token are wanted. */
+/** As in a forward batch; a token is chosen after the last one of each sequence. */
 export function placesOf({ sequences, tokens, context }: StepRequest) {
   const token = Array.from({ length: sequences * tokens }, (_, index) => index);
   return {
     positions: Uint32Array.from(token, (index) => context - tokens + (index % tokens)),
     sequences: Uint32Array.from(token, (index) => Math.floor(index / tokens)),
-    logitRows: Uint32Array.from({ length: sequences }, (_, sequence) => (sequence + 1) * tokens - 1),
+    last: Uint32Array.from({ length: sequences }, (_, sequence) => (sequence + 1) * tokens - 1),
   };
 }
 
@@ -35,9 +35,9 @@ export function shapeOf(
   request: StepRequest,
   resident: number,
 ): StepShape {
-  const { positions, sequences, logitRows } = placesOf(request);
+  const { positions, sequences, last } = placesOf(request);
   const routes = request.asking === 'different' ? request.sequences : 1;
-  const shape = { config, formats, tokens: positions.length, logitRows: logitRows.length, routes };
+  const shape = { config, formats, tokens: positions.length, draws: last.length, routes };
   const attention = attentionTouched(positions, sequences);
   const { experts: each, topK, rank } = SHARD;
   if (request.asking === 'base') {

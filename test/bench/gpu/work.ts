@@ -74,6 +74,8 @@ const PARTS: Readonly<Record<string, Readonly<Record<string, Part>>>> = {
   attention: { page_table: nothing, k_pages: cachedRows, v_pages: cachedRows },
   matmul: { c: ({ bindings, params }) => bindings['c']!.shape[0]! * (params['accumulate'] === 1 ? 1 : 0.5) },
   norm_gate: { router: (_, { candidates }) => candidates },
+  // Read once, and written where there are penalties alone; the bench asks for none.
+  sample: { logits: ({ params }) => (params['rows'] ?? 0) / 2, raw: nothing, seen: nothing },
   expert_shrink: { a: expertRows },
   linear_experts: { b: expertRows, scales: expertRows },
   swiglu_experts: { b: expertRows, scales: expertRows },
