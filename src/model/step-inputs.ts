@@ -1,7 +1,6 @@
 /**
- * What a step reads that changes with every step: tokens, their places, the routes of the batch, how to
- * choose its tokens. All lie in one buffer and
- * go to the device in one write; kernels that read several of them bind that buffer once.
+ * What a step reads that changes with every step: tokens, their places, the routes of the batch, how to choose its tokens.
+ * All lie in one buffer and go to the device in one write; kernels that read several of them bind that buffer once.
  */
 import type { Device, DeviceBuffer, Tensor } from '../tensor/device.ts';
 import type { RouteTensors } from '../tensor/expert-ops.ts';

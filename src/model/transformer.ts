@@ -20,7 +20,6 @@ import type { ServingLayer, StepTensors } from './layer.ts';
 import { planMemory, type MemoryPlan } from './memory-plan.ts';
 import { buildRouteTables } from './route-tables.ts';
 import type { RouteTables } from './route-tables.ts';
-import { NO_TOKEN } from './runner.ts';
 import type { ForwardBatch, ModelRunner, Route, StepBatch, StepResult } from './runner.ts';
 import {
   createLayerWeights,
@@ -31,6 +30,7 @@ import {
 import type { OuterWeights } from './serving-weights.ts';
 import { StepInputBuffer } from './step-inputs.ts';
 import type { StepInputs } from './step-inputs.ts';
+import { stepResult } from './step-result.ts';
 import { createStepTensors, viewStep } from './step-tensors.ts';
 import { TokenSampler } from './token-sampler.ts';
 
@@ -178,7 +178,7 @@ export class Transformer implements ModelRunner {
     const bodies = [0, 1].flatMap((K) => this.#body(viewStep(this.#step, 1, K), inputs, inputs.tokens));
     const heads = inputs.draws.flatMap(({ after, ...settings }) => {
       const { dispatches, output } = this.#head(after);
-      return [...dispatches, this.#sampler.dispatch(output, settings)];
+      return [...dispatches, this.#sampler.dispatch(output, settings, false)];
     });
     await Promise.all([...bodies, ...heads].map(async (dispatch) => this.#device.compile?.(dispatch)));
   }
@@ -219,7 +219,7 @@ export class Transformer implements ModelRunner {
       Promise.all(read),
       Promise.all(submitted),
     ]);
-    return { logits: joined(logits), ...splitPairs(joined(pairs)) };
+    return stepResult(logits, pairs);
   }
 
   #body(step: StepTensors, inputs: StepInputs, tokens: Tensor): Dispatch[] {
@@ -257,24 +257,4 @@ export class Transformer implements ModelRunner {
     }
     return tables;
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!;
-  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
-/** Of [rows, 2]. */
-function splitPairs(pairs: Float32Array): Pick<StepResult, 'tokens' | 'logprobs'> {
-  const rows = Array.from({ length: pairs.length / 2 }, (_, row) => row);
-  return {
-    tokens: Uint32Array.from(rows, (row) => (pairs[2 * row]! < 0 ? NO_TOKEN : pairs[2 * row]!)),
-    logprobs: Float32Array.from(rows, (row) => pairs[2 * row + 1]!),
-  };
 }
