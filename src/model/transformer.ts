@@ -4,6 +4,7 @@
  */
 import { CallerError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
+import { attentionLimits } from '../tensor/attention-ops.ts';
 import type { Device, Dispatch, Tensor } from '../tensor/device.ts';
 import type { NumberFormat } from '../tensor/formats.ts';
 import * as ops from '../tensor/ops.ts';
@@ -119,8 +120,9 @@ export class Transformer implements ModelRunner {
     const experts = this.#layers.map((layer) => layer.experts);
     this.experts = new ExpertPool(device, experts, options.experts);
     this.#ropeTable = createTensor(device, 'rope', [config.maxPositions, config.headSize / 2, 2]);
-    this.#step = createStepTensors(device, config, T, options.experts.rank);
-    this.#inputs = new StepInputBuffer(device, L, 6 * T + 4 * maxRoutes * maxExpertsPerRoute + 1024);
+    const work = attentionLimits(device, config, pages * pageSize);
+    this.#step = createStepTensors(device, config, T, options.experts.rank, work.entries);
+    this.#inputs = new StepInputBuffer(device, L, work, 12 * T + 4 * maxRoutes * maxExpertsPerRoute + 1024);
     this.#logitInput = createTensor(device, 'logit_input', [L, config.hiddenSize]);
     this.#sampler = new TokenSampler(device, L);
     this.#logits = createTensor(device, 'logits', [L, config.vocabularySize]);

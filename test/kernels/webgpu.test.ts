@@ -141,6 +141,11 @@ describe.runIf(hasSwiftshader)('on SwiftShader', () => {
     expect(checks).toContainEqual({ check: 'rows alone', failure: null });
   });
 
+  test('attention gives a token the same bits alone, in a block, walked over chunks or split', () => {
+    expect(checks).toContainEqual({ check: 'attention cut otherwise', failure: null });
+    expect(checks).toContainEqual({ check: 'long rows', failure: null });
+  });
+
   test('tensors above the limit of a binding are bound in parts, to the same bits', () => {
     expect(checks).toContainEqual({ check: 'in parts', failure: null });
   });
