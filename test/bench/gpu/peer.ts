@@ -79,11 +79,9 @@ export async function comparePeer(
 
 /** Tokens a second. */
 async function speed(serving: ServingModel, cell: Cell, repeats: number): Promise<number> {
-  const batch = serving.batch({ ...cell, asking: 'base' });
-  await serving.model.step(batch);
-  const start = performance.now();
-  for (let i = 0; i < repeats; i++) await serving.model.step(batch);
-  return (1000 * repeats * cell.tokens) / (performance.now() - start);
+  const request = { ...cell, asking: 'base' } as const;
+  await serving.time(request, 1);
+  return (1000 * cell.tokens) / (await serving.time(request, repeats));
 }
 
 /** The model of the bench as a GGUF file in f32, which `llama-quantize` makes smaller. It is held in memory twice. */

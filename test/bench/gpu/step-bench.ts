@@ -40,7 +40,7 @@ export async function measureSteps(
   for (const request of requests) {
     await timeSteps(watched, serving, request, 1);
     const { wallMs } = await timeSteps(watched, serving, request, 1);
-    const steps = Math.max(1, Math.min(MAX_STEPS, Math.ceil(roundMs / wallMs)));
+    const steps = Math.max(2, Math.min(MAX_STEPS, Math.ceil(roundMs / wallMs)));
     arms.push(() => timeSteps(watched, serving, request, steps));
   }
   const results = await alternate(arms, rounds);
@@ -70,11 +70,8 @@ async function timeSteps(
   request: StepRequest,
   steps: number,
 ): Promise<StepTime> {
-  const batches = Array.from({ length: steps }, (_, turn) => serving.batch(request, turn));
   await probe.take();
-  const start = performance.now();
-  for (const batch of batches) await serving.model.step(batch);
-  const wallMs = (performance.now() - start) / steps;
+  const wallMs = await serving.time(request, steps);
   const { gpuMs, encodeMs, submitMs } = await probe.take();
   return {
     wallMs,
