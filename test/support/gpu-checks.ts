@@ -15,7 +15,7 @@ import { checkEngine } from './gpu-engine.ts';
 import { checkCompactModel, checkLongRows, checkModel, checkParts, checkRowsAlone } from './gpu-model.ts';
 import { checkBaseTraining, checkExpertTraining } from './gpu-training.ts';
 import { report } from './report-check.ts';
-import { checkDraws, checkRowsAlike, checkShares } from './sampling-checks.ts';
+import { checkCarried, checkDraws, checkRowsAlike, checkShares } from './sampling-checks.ts';
 import { webgpuDeviceChecks } from './webgpu-device-checks.ts';
 
 const options = { backend: 'vulkan', allowFallbackAdapter: true, memoryBytes: 2 ** 26 } as const;
@@ -48,6 +48,7 @@ await report('drawn tokens', () => checkDraws(device, 300, 6));
 await report('drawn tokens of many', () => checkDraws(device, 5000, 1));
 await report('drawn shares', () => checkShares(device, 100));
 await report('drawn rows alike', () => checkRowsAlike(device));
+await report('drawn with carried tokens', () => checkCarried(device));
 await report('expert layer', () => checkExpertLayer(device));
 await report('model', () => checkModel(device));
 await report('compact model', () => checkCompactModel(device));
