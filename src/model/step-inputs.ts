@@ -1,8 +1,8 @@
 /**
- * What a step reads that changes with every step: tokens, their places, the routes of the batch, how to
- * choose its tokens. All lie in one buffer and
- * go to the device in one write; kernels that read several of them bind that buffer once.
+ * What a step reads that changes with every step: tokens, their places, the routes of the batch, how to choose its tokens.
+ * All lie in one buffer and go to the device in one write; kernels that read several of them bind that buffer once.
  */
+import { attentionWork, type AttentionWorkTensors, type WorkLimits } from '../tensor/attention-ops.ts';
 import type { Device, DeviceBuffer, Tensor } from '../tensor/device.ts';
 import type { RouteTensors } from '../tensor/expert-ops.ts';
 import { LIMITS, SETTINGS, type SamplingTensors } from '../tensor/sampling-ops.ts';
@@ -11,6 +11,8 @@ import type { RouteTables } from './route-tables.ts';
 import type { StepBatch } from './runner.ts';
 
 export interface StepInputs {
+  /** Where all that the layers read lies, and its shapes: equal for steps that differ in numbers alone. */
+  readonly layout: string;
   /** u32 [T] */
   readonly tokens: Tensor;
   /** u32 [T] */
@@ -19,6 +21,7 @@ export interface StepInputs {
   readonly sequences: Tensor;
   /** u32 [rows, maxPages] */
   readonly pageTable: Tensor;
+  readonly attention: AttentionWorkTensors;
   readonly routes: RouteTensors;
   /** u32 [≤ maxLogitRows] each: the wanted rows, in turns. */
   readonly logitRows: readonly Tensor[];
@@ -37,14 +40,18 @@ const ALIGNMENT = 64;
 export class StepInputBuffer {
   readonly #device: Device;
   readonly #maxLogitRows: number;
+  readonly #workLimits: WorkLimits;
   #buffer: DeviceBuffer;
+  /** Of the buffer. */
+  #generation = 0;
   /** Used in turns: the write of a step may still be on its way when the step behind it is written. */
   #words: readonly [Uint32Array, Uint32Array];
 
   /** `words`: the size to begin with; it grows with the page table and with what penalties are for. */
-  constructor(device: Device, maxLogitRows: number, words: number) {
+  constructor(device: Device, maxLogitRows: number, workLimits: WorkLimits, words: number) {
     this.#device = device;
     this.#maxLogitRows = maxLogitRows;
+    this.#workLimits = workLimits;
     this.#words = [new Uint32Array(words), new Uint32Array(words)];
     this.#buffer = device.allocate(words * 4, 'step.inputs');
   }
@@ -66,11 +73,17 @@ export class StepInputBuffer {
     const tokens = place(batch.tokens, T);
     const positions = place(batch.positions, T);
     const sequences = place(batch.sequences, T);
+    const cut = attentionWork(batch.sequences, batch.positions, this.#workLimits);
+    const work = place(cut.work, cut.work.length / 4, 4);
+    const splits = place(cut.splits, cut.splits.length / 2, 2);
     const routeOfToken = place(batch.routeOfToken, T);
     const slots = place(tables.slots, routes, maxExperts);
     const segments = place(tables.segments, routes, maxExperts);
     const priors = place(tables.priors, routes, maxExperts);
     const topK = place(tables.topKs, routes);
+    const pageTable = place(batch.pageTable, batch.pageTable.length / maxPages, maxPages);
+    // What the layers read comes first: their places do not move with what the rest needs.
+    const ofLayers = parts.length;
     const logitRows: number[] = [];
     for (let from = 0; from < batch.logitRows.length; from += this.#maxLogitRows) {
       const rows = batch.logitRows.subarray(from, from + this.#maxLogitRows);
@@ -87,7 +100,6 @@ export class StepInputBuffer {
         seen: place(table.seen, table.seen.length / 2, 2),
       });
     }
-    const pageTable = place(batch.pageTable, batch.pageTable.length / maxPages, maxPages);
 
     this.#grow(length);
     const [words, other] = this.#words;
@@ -95,11 +107,16 @@ export class StepInputBuffer {
     for (const { values, tensor } of parts) words.set(values, tensor.byteOffset / 4);
     const written = this.#device.write(this.#buffer, 0, words.subarray(0, length));
     const view = (index: number): Tensor => ({ ...parts[index]!.tensor, buffer: this.#buffer });
+    const places = parts
+      .slice(0, ofLayers)
+      .map(({ tensor }) => `${tensor.byteOffset}:${tensor.shape.join()}`);
     const inputs = {
+      layout: `${this.#generation} ${cut.block} ${places.join(' ')}`,
       tokens: view(tokens),
       positions: view(positions),
       sequences: view(sequences),
       pageTable: view(pageTable),
+      attention: { work: view(work), splits: view(splits), block: cut.block },
       routes: {
         routeOfToken: view(routeOfToken),
         slots: view(slots),
@@ -123,5 +140,6 @@ export class StepInputBuffer {
     this.#device.free(this.#buffer);
     this.#words = [new Uint32Array(2 * words), new Uint32Array(2 * words)];
     this.#buffer = this.#device.allocate(8 * words, 'step.inputs');
+    this.#generation++;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { CallerError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
+import { attentionLimits } from '../tensor/attention-ops.ts';
 import type { Device, Dispatch, Tensor } from '../tensor/device.ts';
 import type { NumberFormat } from '../tensor/formats.ts';
 import * as ops from '../tensor/ops.ts';
@@ -20,7 +21,6 @@ import type { ServingLayer, StepTensors } from './layer.ts';
 import { planMemory, type MemoryPlan } from './memory-plan.ts';
 import { buildRouteTables } from './route-tables.ts';
 import type { RouteTables } from './route-tables.ts';
-import { NO_TOKEN } from './runner.ts';
 import type { ForwardBatch, ModelRunner, Route, StepBatch, StepResult } from './runner.ts';
 import {
   createLayerWeights,
@@ -31,6 +31,8 @@ import {
 import type { OuterWeights } from './serving-weights.ts';
 import { StepInputBuffer } from './step-inputs.ts';
 import type { StepInputs } from './step-inputs.ts';
+import { StepPlans } from './step-plans.ts';
+import { stepResult } from './step-result.ts';
 import { createStepTensors, viewStep } from './step-tensors.ts';
 import { TokenSampler } from './token-sampler.ts';
 
@@ -88,6 +90,7 @@ export class Transformer implements ModelRunner {
   readonly #sampler: TokenSampler;
   readonly #logits: Tensor;
   readonly #logitInput: Tensor;
+  readonly #plans = new StepPlans();
   #dispatchesPerLayer = 0;
   /** Tokens that the last step draws. */
   #drawn = 0;
@@ -119,8 +122,9 @@ export class Transformer implements ModelRunner {
     const experts = this.#layers.map((layer) => layer.experts);
     this.experts = new ExpertPool(device, experts, options.experts);
     this.#ropeTable = createTensor(device, 'rope', [config.maxPositions, config.headSize / 2, 2]);
-    this.#step = createStepTensors(device, config, T, options.experts.rank);
-    this.#inputs = new StepInputBuffer(device, L, 6 * T + 4 * maxRoutes * maxExpertsPerRoute + 1024);
+    const work = attentionLimits(device, config, pages * pageSize);
+    this.#step = createStepTensors(device, config, T, options.experts.rank, work.entries);
+    this.#inputs = new StepInputBuffer(device, L, work, 12 * T + 4 * maxRoutes * maxExpertsPerRoute + 1024);
     this.#logitInput = createTensor(device, 'logit_input', [L, config.hiddenSize]);
     this.#sampler = new TokenSampler(device, L);
     this.#logits = createTensor(device, 'logits', [L, config.vocabularySize]);
@@ -178,7 +182,7 @@ export class Transformer implements ModelRunner {
     const bodies = [0, 1].flatMap((K) => this.#body(viewStep(this.#step, 1, K), inputs, inputs.tokens));
     const heads = inputs.draws.flatMap(({ after, ...settings }) => {
       const { dispatches, output } = this.#head(after);
-      return [...dispatches, this.#sampler.dispatch(output, settings)];
+      return [...dispatches, this.#sampler.dispatch(output, settings, false)];
     });
     await Promise.all([...bodies, ...heads].map(async (dispatch) => this.#device.compile?.(dispatch)));
   }
@@ -205,7 +209,7 @@ export class Transformer implements ModelRunner {
     };
     const drawn = inputs.draws.map(({ after, ...settings }) => {
       const { dispatches, output } = this.#head(after);
-      submit([...dispatches, this.#sampler.dispatch(output, settings)]);
+      submit([...dispatches, this.#sampler.dispatch(output, settings, batch.carried)]);
       return this.#sampler.read(after.shape[0]!);
     });
     const read = inputs.logitRows.map((rows) => {
@@ -219,7 +223,7 @@ export class Transformer implements ModelRunner {
       Promise.all(read),
       Promise.all(submitted),
     ]);
-    return { logits: joined(logits), ...splitPairs(joined(pairs)) };
+    return stepResult(logits, pairs);
   }
 
   #body(step: StepTensors, inputs: StepInputs, tokens: Tensor): Dispatch[] {
@@ -229,7 +233,10 @@ export class Transformer implements ModelRunner {
       scales: this.experts.scales,
       inputs,
     };
-    const layers = this.#layers.flatMap((layer) => serveLayer(context, layer, step));
+    const key = `${step.choice.slots.shape.join()} ${inputs.layout}`;
+    const layers = this.#plans.get(key, () =>
+      this.#layers.flatMap((layer) => serveLayer(context, layer, step)),
+    );
     this.#dispatchesPerLayer = layers.length / this.#layers.length;
     return [ops.embedding(tokens, this.#outer.embedding, step.residual), ...layers];
   }
@@ -257,24 +264,4 @@ export class Transformer implements ModelRunner {
     }
     return tables;
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!;
-  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
-/** Of [rows, 2]. */
-function splitPairs(pairs: Float32Array): Pick<StepResult, 'tokens' | 'logprobs'> {
-  const rows = Array.from({ length: pairs.length / 2 }, (_, row) => row);
-  return {
-    tokens: Uint32Array.from(rows, (row) => (pairs[2 * row]! < 0 ? NO_TOKEN : pairs[2 * row]!)),
-    logprobs: Float32Array.from(rows, (row) => pairs[2 * row + 1]!),
-  };
 }

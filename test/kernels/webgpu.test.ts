@@ -116,12 +116,15 @@ describe.runIf(hasSwiftshader)('on SwiftShader', () => {
     expect(checks).toContainEqual({ check: 'expert layer', failure: null });
   });
 
-  test.each(['drawn tokens', 'drawn tokens of many', 'drawn shares', 'drawn rows alike'])(
-    'chooses tokens as the sampler does: %s',
-    (check) => {
-      expect(checks).toContainEqual({ check, failure: null });
-    },
-  );
+  test.each([
+    'drawn tokens',
+    'drawn tokens of many',
+    'drawn shares',
+    'drawn rows alike',
+    'drawn with carried tokens',
+  ])('chooses tokens as the sampler does: %s', (check) => {
+    expect(checks).toContainEqual({ check, failure: null });
+  });
 
   test('the engine generates what it generates on the CPU, greedy and drawn', () => {
     expect(checks).toContainEqual({ check: 'engine', failure: null });
@@ -136,6 +139,11 @@ describe.runIf(hasSwiftshader)('on SwiftShader', () => {
 
   test('a row of the base has the same bits in any batch', () => {
     expect(checks).toContainEqual({ check: 'rows alone', failure: null });
+  });
+
+  test('attention gives a token the same bits alone, in a block, walked over chunks or split', () => {
+    expect(checks).toContainEqual({ check: 'attention cut otherwise', failure: null });
+    expect(checks).toContainEqual({ check: 'long rows', failure: null });
   });
 
   test('tensors above the limit of a binding are bound in parts, to the same bits', () => {

@@ -15,10 +15,16 @@ export interface NodeWebgpuOptions {
   readonly bindingBytes?: number;
 }
 
+/**
+ * Dawn would zero shared memory, up to 16 KiB, at the start of every workgroup. No kernel reads what it has not written, and
+ * SwiftShader spends seconds on compiling the zeros.
+ */
+const NO_WORKGROUP_ZEROS = 'enable-dawn-features=disable_workgroup_init';
+
 /** Throws `InternalError('no_gpu')` where there is none. */
 export async function createNodeWebgpuDevice(options: NodeWebgpuOptions = {}): Promise<WebgpuDevice> {
   const { backend, ...rest } = options;
-  const gpu = await openDawn(backend ? [`backend=${backend}`] : []);
+  const gpu = await openDawn([...(backend ? [`backend=${backend}`] : []), NO_WORKGROUP_ZEROS]);
   return createWebgpuDevice({ gpu, loadShader, ...rest });
 }
 
