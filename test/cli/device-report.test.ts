@@ -10,6 +10,11 @@ async function report(flags: Record<string, string> = {}): Promise<string> {
   return (await reportDevice(parseSettings({ flags, environment: {} }))).join('\n');
 }
 
+/** In MiB. */
+function cacheOf(text: string): number {
+  return Number(/KV cache ([\d.]+) MiB/.exec(text)?.[1]);
+}
+
 describe('the report of a machine', () => {
   test.runIf(process.platform === 'linux')('without a GPU says so, and what is taken instead', async () => {
     vi.stubEnv('VK_DRIVER_FILES', '/nowhere.json');
@@ -30,7 +35,6 @@ describe('the report of a machine', () => {
   });
 
   test('tells what the model will take with these settings', async () => {
-    const cacheOf = (text: string): number => Number(/KV cache ([\d.]+) MiB/.exec(text)?.[1]);
     const [usual, halved] = [await report(), await report({ cachePages: '512' })];
     expect(usual).toMatch(/^model +\d+ layers × \d+.*\n +takes .*\(weights .*, experts .*, work .*\)$/m);
     expect(cacheOf(usual)).toBeGreaterThan(1);
