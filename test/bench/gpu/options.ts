@@ -61,12 +61,12 @@ const QUICK: typeof FULL = {
   limits: { ...FULL.limits, rounds: 5 },
 };
 
-/** For a software GPU: says whether the bench runs, and nothing about speed. */
+/** For a software GPU: says whether the bench runs, and nothing about speed. Attention is split at its context. */
 const TINY: typeof FULL = {
   models: 'tiny',
   weights: 'q8',
   batches: '1,3',
-  contexts: '24',
+  contexts: '160',
   shards: 3,
   maxTokens: 12,
   repeats: { rounds: 2, roundMs: 1 },

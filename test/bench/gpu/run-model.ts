@@ -92,7 +92,7 @@ async function warmCache({ device, take }: WatchedGpu, serving: ServingModel): P
   await fillCache(device, take().dispatches);
 }
 
-/** Every kernel of the steps of decoding at each batch, and of the longest piece of a prompt. */
+/** Every kernel of the steps of decoding at each batch, few and many positions on, and of the longest piece of a prompt. */
 async function kernels(
   context: BenchContext,
   watched: WatchedGpu,
@@ -103,8 +103,12 @@ async function kernels(
   const { options, report, say } = context;
   const ceilings = ceilingsOf(report.limits!);
   const { maxTokens } = options;
-  const positions = Math.min(...options.contexts);
-  const cells: Cell[] = options.batches.map((sequences) => ({ sequences, tokens: 1, context: positions }));
+  const ends = new Set([Math.min(...options.contexts), Math.max(...options.contexts)]);
+  const cells: Cell[] = [...ends]
+    .flatMap((positions) =>
+      options.batches.map((sequences) => ({ sequences, tokens: 1, context: positions })),
+    )
+    .filter((cell) => pagesOf(cell) <= serving.sizes.pages);
   cells.push({
     sequences: 1,
     tokens: Math.min(maxTokens, Math.max(...options.contexts)),
