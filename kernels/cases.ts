@@ -13,6 +13,7 @@ import { cases as normLinear } from './norm_linear/cases.ts';
 import { cases as rope } from './rope/cases.ts';
 import { cases as qkPrepare } from './qk_prepare/cases.ts';
 import { cases as attention } from './attention/cases.ts';
+import { cases as attentionCombine } from './attention_combine/cases.ts';
 import { cases as attentionTrain } from './attention_train/cases.ts';
 import { cases as attentionTrainBackward } from './attention_train_backward/cases.ts';
 import { cases as swiglu } from './swiglu/cases.ts';
@@ -55,6 +56,7 @@ const casesByName: Readonly<Record<string, readonly KernelCase[]>> = {
   rope,
   qk_prepare: qkPrepare,
   attention,
+  attention_combine: attentionCombine,
   attention_train: attentionTrain,
   attention_train_backward: attentionTrainBackward,
   swiglu,

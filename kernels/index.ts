@@ -13,6 +13,7 @@ import { normLinear } from './norm_linear/norm_linear.ts';
 import { rope } from './rope/rope.ts';
 import { qkPrepare } from './qk_prepare/qk_prepare.ts';
 import { attention } from './attention/attention.ts';
+import { attentionCombine } from './attention_combine/attention_combine.ts';
 import { attentionTrain } from './attention_train/attention_train.ts';
 import { attentionTrainBackward } from './attention_train_backward/attention_train_backward.ts';
 import { swiglu } from './swiglu/swiglu.ts';
@@ -55,6 +56,7 @@ export const kernels = {
   rope,
   qkPrepare,
   attention,
+  attentionCombine,
   attentionTrain,
   attentionTrainBackward,
   swiglu,

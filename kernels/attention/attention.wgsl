@@ -1,33 +1,69 @@
-// One workgroup a head of a token. It goes through the positions in tiles of 64: a lane for each score, then a lane for
-// each channel of o, so that the sums depend on the position alone.
+// One workgroup a block of tokens by the query heads of one key-value head: up to ROWS rows, a chunk of positions after the
+// other, or the one chunk that the work names. A chunk goes by in tiles. The lanes change roles: a lane scores one position
+// for half of the rows; then four lanes make a row's scores into shares; then a lane holds four channels of the result of
+// some rows. Each sum of a row has an order of its own, in which neither the other rows nor ROWS or CHANNELS take part.
+// Where a row has more than 64 fours of channels, workgroups score it again for the next 64.
+#import softmax
+const LANES = 64u;
+const TILE = 32u;
+// Channels of queries and keys in workgroup memory, in fours.
+const SLICE = 16u;
+// Lanes that make shares of a row, and fours of positions of each.
+const SHARERS = 4u;
+const SHARE_FOURS = TILE / 4u / SHARERS;
+// Rows that are not in one bank each.
+const SCORES = TILE + 1u;
+const SCORERS = LANES / TILE;
+const SCORED = ROWS / SCORERS;
+const HOLDERS = LANES / CHANNELS;
+const HELD = (ROWS + HOLDERS - 1u) / HOLDERS;
+const MOST_ROWS = 16u;
+const NONE = 0xffffffffu;
+
+override H: u32;
+override KV: u32;
+override D: u32;
+override page_size: u32;
+
+// A head's channels, in fours; query heads of a key-value head.
+override width = D / 4u;
+override heads = H / KV;
+
 struct Params {
-  T: u32,
-  H: u32,
-  KV: u32,
-  D: u32,
-  page_size: u32,
+  W: u32,
   max_pages: u32,
+  block: u32,
   page_table_at: u32,
   sequences_at: u32,
   positions_at: u32,
+  work_at: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k_pages: array<f32>;
-@group(0) @binding(2) var<storage, read> v_pages: array<f32>;
-@group(0) @binding(3) var<storage, read_write> o: array<f32>;
-@group(0) @binding(4) var<storage, read> packed: array<u32>;
-@group(0) @binding(5) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read> q: array<vec4f>;
+@group(0) @binding(1) var<storage, read> k_pages: array<vec4f>;
+@group(0) @binding(2) var<storage, read> v_pages: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> o: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;
+@group(0) @binding(5) var<storage, read> packed: array<u32>;
+@group(0) @binding(6) var<uniform> params: Params;
 
-const LOWEST = -3.4028234e38;
+// At most 16,384 bytes in all: no more is promised.
+var<workgroup> queries: array<vec4f, ROWS * SLICE>;
+// The keys of a tile, and when they have been scored, its shares, row by row.
+var<workgroup> tile: array<vec4f, TILE * SLICE>;
+var<workgroup> scores: array<f32, ROWS * SCORES>;
+var<workgroup> share_sums: array<f32, ROWS * SHARERS>;
+// Where the chunk's positions lie in the cache, in fours.
+var<workgroup> places: array<u32, CHUNK>;
+// What each row's sum in the chunk still counts at a tile.
+var<workgroup> fades: array<f32, ROWS>;
+// What each row's sum counts at the end of a chunk, and what the chunk's own does.
+var<workgroup> chunk_fades: array<vec2f, ROWS>;
+var<workgroup> inverses: array<f32, ROWS>;
 
-const LANES = 64u;
-var<workgroup> scores: array<f32, LANES>;
-var<workgroup> shares: array<f32, LANES>;
-
-fn cached(row: u32, position: u32, head: u32) -> u32 {
-  let page = packed[params.page_table_at + row * params.max_pages + position / params.page_size];
-  return ((page * params.page_size + position % params.page_size) * params.KV + head) * params.D;
+// Key c of position p in `tile`: lanes that read one c of neighbouring positions do not meet in a bank.
+fn key_at(p: u32, c: u32) -> u32 {
+  return p * SLICE + (c ^ (p % SLICE));
 }
 
 @compute @workgroup_size(64)
@@ -36,55 +72,197 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let query = group.y * groups.x + group.x;
-  if (query >= params.T * params.H) {
+  let spans = (width + CHANNELS - 1u) / CHANNELS;
+  let row_tiles = (params.block * heads + MOST_ROWS - 1u) / MOST_ROWS;
+  var index = group.y * groups.x + group.x;
+  let span = index % spans;
+  index /= spans;
+  let first_row = index % row_tiles * ROWS;
+  index /= row_tiles;
+  let head = index % KV;
+  let work = params.work_at + index / KV * 4u;
+  if (index / KV >= params.W) {
     return;
   }
-  let t = query / params.H;
-  let head = query % params.H * params.KV / params.H;
-  let row = packed[params.sequences_at + t];
-  let length = packed[params.positions_at + t] + 1u;
-  let start = query * params.D;
-  for (var d = lane; d < params.D; d += LANES) {
-    o[start + d] = 0.0;
+  let first = packed[work];
+  let tokens = packed[work + 1u];
+  let only = packed[work + 2u];
+  let entry = packed[work + 3u];
+  let position = packed[params.positions_at + first];
+  let pages = params.page_table_at + packed[params.sequences_at + first] * params.max_pages;
+  if (first_row >= tokens * heads) {
+    return;
   }
-  // The running softmax: every lane keeps it, each from the same scores in the same order.
-  var largest = LOWEST;
-  var total = 0.0;
-  for (var tile = 0u; tile < length; tile += LANES) {
-    let count = min(LANES, length - tile);
-    var score = LOWEST;
-    if (lane < count) {
-      let key = cached(row, tile + lane, head);
-      var dot = 0.0;
-      for (var d = 0u; d < params.D; d++) {
-        dot = fma(q[start + d], f32(k_pages[key + d]), dot);
-      }
-      score = dot / sqrt(f32(params.D));
-    }
-    scores[lane] = score;
+  let rows = min(ROWS, tokens * heads - first_row);
+  // A row is a query head of a token: row r sees this many positions.
+  let end = position + (first_row + rows - 1u) / heads + 1u;
+  let chunks = (position + tokens + CHUNK - 1u) / CHUNK;
+  let is_split = only != NONE;
+  let first_chunk = select(0u, only, is_split);
+  let end_chunk = min(select(chunks, only + 1u, is_split), (end + CHUNK - 1u) / CHUNK);
+  let scale = 1.0 / sqrt(f32(D));
+
+  let scorer = lane / TILE;
+  let scored = lane % TILE;
+  let share_row = lane / SHARERS;
+  let sharer = lane % SHARERS;
+  let share_length = position + (first_row + share_row) / heads + 1u;
+  let holder = lane / CHANNELS;
+  let channel = span * CHANNELS + lane % CHANNELS;
+  // Of the row share_row, over all chunks so far.
+  var most = LOWEST;
+  var sum = 0.0;
+  for (var chunk = first_chunk; chunk < end_chunk; chunk++) {
+    let start = chunk * CHUNK;
+    let length = min(end - start, CHUNK);
     workgroupBarrier();
-    let before = largest;
-    for (var i = 0u; i < count; i++) {
-      largest = max(largest, scores[i]);
+    // The last four are whole: what lies behind the end counts nothing, but must be a number.
+    for (var i = lane; i < (length + 3u) / 4u * 4u; i += LANES) {
+      let at = start + min(i, length - 1u);
+      let place = packed[pages + at / page_size] * page_size + at % page_size;
+      places[i] = (place * KV + head) * width;
     }
-    shares[lane] = exp(score - largest);
-    workgroupBarrier();
-    // What was summed before counts this much.
-    let faded = exp(before - largest);
-    total *= faded;
-    for (var i = 0u; i < count; i++) {
-      total += shares[i];
+    var top = LOWEST;
+    var total = 0.0;
+    var held: array<vec4f, HELD>;
+    for (var j = 0u; j < HELD; j++) {
+      held[j] = vec4f();
     }
-    for (var d = lane; d < params.D; d += LANES) {
-      var sum = o[start + d] * faded;
-      for (var i = 0u; i < count; i++) {
-        sum = fma(shares[i], f32(v_pages[cached(row, tile + i, head) + d]), sum);
+    for (var before = 0u; before < length; before += TILE) {
+      let count = min(TILE, length - before);
+      var products: array<vec4f, SCORED>;
+      for (var j = 0u; j < SCORED; j++) {
+        products[j] = vec4f();
       }
-      o[start + d] = sum;
+      for (var slice = 0u; slice < width; slice += SLICE) {
+        let fours = min(SLICE, width - slice);
+        workgroupBarrier();
+        // A narrow head's queries stay.
+        if (width > SLICE || (chunk == first_chunk && before == 0u)) {
+          for (var i = lane; i < rows * SLICE; i += LANES) {
+            let row = first_row + i / SLICE;
+            let c = i % SLICE;
+            if (c < fours) {
+              let query = (first + row / heads) * H + head * heads + row % heads;
+              queries[i] = q[query * width + slice + c] * scale;
+            }
+          }
+        }
+        for (var i = lane; i < count * SLICE; i += LANES) {
+          let p = i / SLICE;
+          let c = i % SLICE;
+          if (c < fours) {
+            tile[key_at(p, c)] = k_pages_at(places[before + p] + slice + c);
+          }
+        }
+        workgroupBarrier();
+        for (var c = 0u; c < fours; c++) {
+          let key = tile[key_at(scored, c)];
+          for (var j = 0u; j < SCORED; j++) {
+            products[j] = fma(queries[(j * SCORERS + scorer) * SLICE + c], key, products[j]);
+          }
+        }
+      }
+      for (var j = 0u; j < SCORED; j++) {
+        let product = products[j];
+        scores[(j * SCORERS + scorer) * SCORES + scored] = (product.x + product.y) + (product.z + product.w);
+      }
+      workgroupBarrier();
+      let top_before = top;
+      if (share_row < ROWS) {
+        // Positions of the tile that the row sees; the others' scores are anything.
+        let seen = min(max(share_length, start + before) - (start + before), count);
+        for (var i = 0u; i < seen; i++) {
+          top = max(top, scores[share_row * SCORES + i]);
+        }
+        var shares = vec4f();
+        for (var four = 0u; four < SHARE_FOURS; four++) {
+          let at = (sharer * SHARE_FOURS + four) * 4u;
+          let begin = share_row * SCORES + at;
+          let score = vec4f(scores[begin], scores[begin + 1u], scores[begin + 2u], scores[begin + 3u]);
+          let is_seen = vec4u(at, at + 1u, at + 2u, at + 3u) < vec4u(seen);
+          let share = select(vec4f(), exp(score - top), is_seen);
+          tile[(share_row * TILE + at) / 4u] = share;
+          shares += share;
+        }
+        share_sums[lane] = (shares.x + shares.y) + (shares.z + shares.w);
+        if (sharer == 0u) {
+          fades[share_row] = faded(top_before, top);
+        }
+      }
+      workgroupBarrier();
+      if (share_row < ROWS) {
+        let at = share_row * SHARERS;
+        let shares = (share_sums[at] + share_sums[at + 1u]) + (share_sums[at + 2u] + share_sums[at + 3u]);
+        total = fma(total, faded(top_before, top), shares);
+      }
+      if (channel < width) {
+        for (var j = 0u; j < HELD; j++) {
+          held[j] *= fades[min(j * HOLDERS + holder, ROWS - 1u)];
+        }
+        for (var i = 0u; i < count; i += 4u) {
+          let a = v_pages_at(places[before + i] + channel);
+          let b = v_pages_at(places[before + i + 1u] + channel);
+          let c = v_pages_at(places[before + i + 2u] + channel);
+          let d = v_pages_at(places[before + i + 3u] + channel);
+          for (var j = 0u; j < HELD; j++) {
+            let share = tile[(min(j * HOLDERS + holder, ROWS - 1u) * TILE + i) / 4u];
+            let value = fma(b, vec4f(share.y), fma(a, vec4f(share.x), held[j]));
+            held[j] = fma(d, vec4f(share.w), fma(c, vec4f(share.z), value));
+          }
+        }
+      }
     }
-  }
-  for (var d = lane; d < params.D; d += LANES) {
-    o[start + d] /= total;
+
+    let shows = start < share_length;
+    if (is_split) {
+      let step = (width + 1u) * H;
+      if (share_row < rows && sharer == 0u && span == 0u && shows) {
+        let row = first_row + share_row;
+        let at = (entry + row / heads * chunks + chunk) * step + (head * heads + row % heads) * (width + 1u);
+        partials[at] = vec4f(top, total, 0.0, 0.0);
+      }
+      for (var j = 0u; j < HELD; j++) {
+        let held_row = j * HOLDERS + holder;
+        let row = first_row + held_row;
+        if (held_row < rows && channel < width && start <= position + row / heads) {
+          let at = (entry + row / heads * chunks + chunk) * step + (head * heads + row % heads) * (width + 1u);
+          partials[at + 1u + channel] = held[j];
+        }
+      }
+      continue;
+    }
+    if (share_row < ROWS) {
+      // A row that does not show in this chunk keeps what it has.
+      var fade = vec2f(1.0, 0.0);
+      if (chunk == 0u) {
+        most = top;
+        sum = total;
+      } else if (shows) {
+        let largest = max(most, top);
+        fade = vec2f(faded(most, largest), faded(top, largest));
+        sum = folded(sum, fade.x, total, fade.y);
+        most = largest;
+      }
+      if (sharer == 0u) {
+        chunk_fades[share_row] = fade;
+        inverses[share_row] = 1.0 / sum;
+      }
+    }
+    workgroupBarrier();
+    for (var j = 0u; j < HELD; j++) {
+      let held_row = j * HOLDERS + holder;
+      let row = first_row + held_row;
+      if (held_row < rows && channel < width) {
+        let at = ((first + row / heads) * H + head * heads + row % heads) * width + channel;
+        var value = held[j];
+        if (chunk > 0u) {
+          let so_far = o[at];
+          let fade = chunk_fades[held_row];
+          value = select(so_far, folded_values(so_far, fade.x, value, fade.y), start <= position + row / heads);
+        }
+        o[at] = select(value, value * inverses[held_row], chunk + 1u == end_chunk);
+      }
+    }
   }
 }

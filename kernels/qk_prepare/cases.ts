@@ -13,7 +13,7 @@ interface QkShape {
 }
 
 const shapes: readonly QkShape[] = [
-  { title: 'one token', written: [[0]], H: 1, KV: 1, D: 2, page_size: 4 },
+  { title: 'one token', written: [[0]], H: 1, KV: 1, D: 4, page_size: 4 },
   {
     title: 'a prefill over several pages',
     written: [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]],

@@ -2,7 +2,7 @@
  * Greedy and drawn rows side by side, with every way of leaving tokens out, alone and together; equal logits, masked and
  * broken rows; penalties. Draws are whatever the seed gives: test/kernels/sample.test.ts shows how far from a boundary.
  */
-import type { KernelCase } from '../kernel.ts';
+import { NONE, type KernelCase } from '../kernel.ts';
 import { createCaseRandom, type CaseRandom } from '../random-case.ts';
 
 interface Row {
@@ -56,9 +56,17 @@ export const cases: readonly KernelCase[] = [
   makeCase('penalties', 131, normals, penalised),
   makeCase('rows that are masked or broken', 70, broken, [...ways, ...penalised]),
   makeCase('more tokens than bins', 5003, normals, [...ways, ...penalised]),
+  makeCase('tokens carried over', 131, normals, [...ways.slice(1), ...penalised], true),
 ];
 
-function makeCase(title: string, V: number, makeLogits: Logits, choices: readonly Row[]): KernelCase {
+/** `carried`: of every second row with penalties a token that it has seen, of the others any; the last row was broken. */
+function makeCase(
+  title: string,
+  V: number,
+  makeLogits: Logits,
+  choices: readonly Row[],
+  carried = false,
+): KernelCase {
   const rows = choices.length;
   const random = createCaseRandom(V + rows);
   const logits = makeLogits(random, rows, V);
@@ -66,6 +74,8 @@ function makeCase(title: string, V: number, makeLogits: Logits, choices: readonl
   const settings: number[] = [];
   const limits: number[] = [];
   const seen: number[] = [];
+  const tokens = random.integers(rows, V);
+  tokens[rows - 1] = NONE;
   for (const [r, row] of choices.entries()) {
     const {
       temperature = 0,
@@ -81,18 +91,20 @@ function makeCase(title: string, V: number, makeLogits: Logits, choices: readonl
     for (const [at, token] of random.permutation(V).subarray(0, counts.length).entries()) {
       seen.push(token, counts[at]!);
     }
+    if (r % 2 === 0 && counts.length > 0 && r < rows - 1) tokens[r] = seen[from * 2]!;
     settings.push(temperature && 1 / temperature, minP, repetition, presence, frequency);
     limits.push(topK, Math.round(topP * 2 ** 32), draws[r]!, from, seen.length / 2);
   }
   return {
     title: `${title}: ${rows} rows of ${V}`,
-    params: { rows, V },
+    params: { rows, V, carried: carried ? 1 : 0 },
     inputs: {
       logits,
       settings: Float32Array.from(settings),
       limits: Uint32Array.from(limits),
       seen: Uint32Array.from(seen),
+      tokens: carried ? tokens : new Uint32Array(rows).fill(NONE),
     },
-    outputs: { raw: seen.length / 2, tokens: rows, sampled: rows * 2 },
+    outputs: { raw: seen.length / 2, sampled: rows * 2 },
   };
 }

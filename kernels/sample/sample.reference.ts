@@ -26,7 +26,7 @@ export function sampleReference(bindings: ReferenceBindings, params: Params): vo
     'tokens',
     'sampled',
   );
-  const { rows, V } = pick(params, 'rows', 'V');
+  const { rows, V, carried } = pick(params, 'rows', 'V', 'carried');
   for (let r = 0; r < rows; r++) {
     const row = logits.subarray(r * V, (r + 1) * V);
     const before = Float64Array.from(row);
@@ -34,12 +34,16 @@ export function sampleReference(bindings: ReferenceBindings, params: Params): vo
       r * 5,
     );
     const [topK = 0, topP = 0, draw = 0, from = 0, to = 0] = limits.subarray(r * 5);
+    const counts = new Map<number, number>();
     for (let entry = from; entry < to; entry++) {
-      const token = seen[entry * 2]!;
+      raw[entry] = row[seen[entry * 2]!]!;
+      counts.set(seen[entry * 2]!, seen[entry * 2 + 1]!);
+    }
+    const latest = tokens[r]!;
+    if (carried === 1 && to > from && latest !== NONE) counts.set(latest, (counts.get(latest) ?? 0) + 1);
+    for (const [token, count] of counts) {
       const logit = row[token]!;
-      raw[entry] = logit;
       const repeated = logit > 0 ? logit / repetition : logit * repetition;
-      const count = seen[entry * 2 + 1]!;
       row[token] = count > 0 ? repeated - (presence + frequency * count) : repeated;
     }
     const finite = before.every((logit) => logit < Infinity) && before.some((logit) => logit > -Infinity);

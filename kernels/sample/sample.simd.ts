@@ -17,6 +17,7 @@ export function sample(
   sampled: usize,
   rows: i32,
   V: i32,
+  carried: i32,
   start: i32,
   end: i32,
 ): void {
@@ -32,10 +33,13 @@ export function sample(
       const top = load<f32>(row + ((<usize>best) << 2));
       logNormaliser = top + log1(<f32>sumOfExponentials(row, V, top));
     }
-    penalise(row, setting, seen, raw, from, to);
+    const latest = carried && to > from ? load<u32>(tokens + ((<usize>r) << 2)) : NONE;
+    const latestLogit: f32 = latest < <u32>V ? load<f32>(row + ((<usize>latest) << 2)) : 0;
+    penalise(row, setting, seen, raw, from, to, latest);
     if (best != BROKEN && to > from) best = argmax(row, V);
     const token = best == BROKEN ? BROKEN : choose(row, V, best, setting, limit);
     let own = load<f32>(row + ((<usize>max(token, 0)) << 2));
+    if (<u32>token == latest) own = latestLogit;
     for (let entry = from; entry < to; entry++) {
       if (load<u32>(seen + ((<usize>entry) << 3)) == <u32>token) own = load<f32>(raw + ((<usize>entry) << 2));
     }
@@ -85,19 +89,38 @@ function sumOfExponentials(row: usize, V: i32, top: f32): f64 {
   return total;
 }
 
-function penalise(row: usize, setting: usize, seen: usize, raw: usize, from: u32, to: u32): void {
+/** `latest`: the token that counts once more, or NONE. */
+function penalise(
+  row: usize,
+  setting: usize,
+  seen: usize,
+  raw: usize,
+  from: u32,
+  to: u32,
+  latest: u32,
+): void {
+  for (let entry = from; entry < to; entry++) {
+    const token = load<u32>(seen + ((<usize>entry) << 3));
+    let count = load<u32>(seen + ((<usize>entry) << 3), 4);
+    if (token == latest) {
+      count++;
+      latest = NONE;
+    }
+    const place = row + ((<usize>token) << 2);
+    store<f32>(raw + ((<usize>entry) << 2), load<f32>(place));
+    lower(place, setting, <f32>count);
+  }
+  if (latest != NONE) lower(row + ((<usize>latest) << 2), setting, 1);
+}
+
+function lower(place: usize, setting: usize, count: f32): void {
   const repetition = load<f32>(setting, 8);
   const presence = load<f32>(setting, 12);
   const frequency = load<f32>(setting, 16);
-  for (let entry = from; entry < to; entry++) {
-    const place = row + ((<usize>load<u32>(seen + ((<usize>entry) << 3))) << 2);
-    const count = <f32>load<u32>(seen + ((<usize>entry) << 3), 4);
-    let logit = load<f32>(place);
-    store<f32>(raw + ((<usize>entry) << 2), logit);
-    logit = logit > 0 ? logit / repetition : logit * repetition;
-    if (count > 0) logit -= presence + frequency * count;
-    store<f32>(place, logit);
-  }
+  let logit = load<f32>(place);
+  logit = logit > 0 ? logit / repetition : logit * repetition;
+  if (count > 0) logit -= presence + frequency * count;
+  store<f32>(place, logit);
 }
 
 /** `best` is the likeliest. */

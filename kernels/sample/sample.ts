@@ -5,7 +5,8 @@
  * settings f32 [rows, 5]: 1 / temperature (0: greedy), min-p, repetition, presence and frequency penalty.
  * limits u32 [rows, 5]: top-k (0: off), top-p · 2³² (0: off), the draw, uniform in [0, 2³²), and the range of the row in
  * seen u32 [entries, 2]: tokens that penalties are for, each once in a row, and how often each was generated (0: it is in
- * the prompt only). `logits` is left with the penalties in it, and `raw` [entries] has what was there before.
+ * the prompt only). With `carried`, tokens [rows] has a row's latest token, which `seen` does not count yet: in rows that
+ * have any, it counts as generated once more. `logits` is left with the penalties in it, and `raw` [entries] has what was there before.
  *
  * tokens u32 [rows], NONE where a row has NaN or +Infinity, or −Infinity alone. sampled f32 [rows, 2]: the token (−1 for
  * NONE; exact below 2²⁴) and its log softmax before penalties and temperature (0 for NONE). Ties go to the lower id; a
@@ -28,12 +29,13 @@ export const sample: KernelSpec = {
     { name: 'limits', access: 'read', type: 'u32' },
     { name: 'seen', access: 'read', type: 'u32' },
     { name: 'raw', access: 'write', type: 'f32' },
-    { name: 'tokens', access: 'write', type: 'u32' },
+    { name: 'tokens', access: 'readwrite', type: 'u32' },
     { name: 'sampled', access: 'write', type: 'f32' },
   ],
   params: [
     { name: 'rows', type: 'u32' },
     { name: 'V', type: 'u32' },
+    { name: 'carried', type: 'u32' },
   ],
   items: ({ rows = 0 }) => rows,
   grain: () => 1,

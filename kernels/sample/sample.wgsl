@@ -15,6 +15,7 @@ const MASKED_KEY = 0xff800000u;
 struct Params {
   rows: u32,
   V: u32,
+  carried: u32,
   settings_at: u32,
   limits_at: u32,
   seen_at: u32,
@@ -62,6 +63,8 @@ var<workgroup> best: Best;
 var<workgroup> found: Found;
 var<workgroup> tie_mass: u32;
 var<workgroup> own_logit: u32;
+var<workgroup> latest_logit: u32;
+var<workgroup> latest_is_listed: u32;
 
 // The row, the same for all lanes.
 var<private> row: u32;
@@ -157,25 +160,46 @@ fn sum_of_weights(lane: u32) -> f32 {
   return sum;
 }
 
-fn penalise(lane: u32, setting: u32, begin: u32, end: u32) {
+// `latest` counts once more, where it is a token.
+fn penalise(lane: u32, setting: u32, begin: u32, end: u32, latest: u32) {
+  if (lane == 0u) {
+    latest_is_listed = 0u;
+    if (latest < params.V) {
+      latest_logit = logits[row + latest];
+    }
+  }
+  workgroupBarrier();
+  for (var entry = begin + lane; entry < end; entry += LANES) {
+    let token = packed[params.seen_at + entry * 2u];
+    var count = packed[params.seen_at + entry * 2u + 1u];
+    if (token == latest) {
+      latest_is_listed = 1u;
+      count++;
+    }
+    raw[entry] = logits[row + token];
+    lower(row + token, setting, count);
+  }
+  workgroupBarrier();
+  if (lane == 0u && latest_is_listed == 0u && latest < params.V) {
+    lower(row + latest, setting, 1u);
+  }
+  storageBarrier();
+}
+
+fn lower(place: u32, setting: u32, count: u32) {
   let repetition = bitcast<f32>(packed[setting + 2u]);
   let presence = bitcast<f32>(packed[setting + 3u]);
   let frequency = bitcast<f32>(packed[setting + 4u]);
-  for (var entry = begin + lane; entry < end; entry += LANES) {
-    let place = row + packed[params.seen_at + entry * 2u];
-    let count = packed[params.seen_at + entry * 2u + 1u];
-    let bits = logits[place];
-    raw[entry] = bits;
-    if ((bits & INFINITY_BITS) != INFINITY_BITS) {
-      let logit = bitcast<f32>(bits);
-      var lowered = select(logit * repetition, logit / repetition, logit > 0.0);
-      if (count > 0u) {
-        lowered -= presence + frequency * f32(count);
-      }
-      logits[place] = bitcast<u32>(lowered);
-    }
+  let bits = logits[place];
+  if ((bits & INFINITY_BITS) == INFINITY_BITS) {
+    return;
   }
-  storageBarrier();
+  let logit = bitcast<f32>(bits);
+  var lowered = select(logit * repetition, logit / repetition, logit > 0.0);
+  if (count > 0u) {
+    lowered -= presence + frequency * f32(count);
+  }
+  logits[place] = bitcast<u32>(lowered);
 }
 
 // Fills the bins of a level. Looked at are keys that begin with the digits of `prefix`; below the digits, the ids of it.
@@ -291,6 +315,10 @@ fn main(
   let sharpness = bitcast<f32>(packed[setting]);
   let top_k = packed[limit];
   let top_p = packed[limit + 1u];
+  var latest = NONE;
+  if (params.carried == 1u && end > begin) {
+    latest = tokens[r];
+  }
   cut_key = NONE;
   cut_id = NONE;
   inverse_temperature = 1.0;
@@ -327,7 +355,9 @@ fn main(
       if (stage == RAW) {
         raw_top = top;
         log_normaliser = log(sum);
-        penalise(lane, setting, begin, end);
+        if (end > begin) {
+          penalise(lane, setting, begin, end, latest);
+        }
         continue;
       }
     }
@@ -378,7 +408,7 @@ fn main(
   }
   // Of a token that was penalised, the logit from before.
   if (lane == 0u) {
-    own_logit = logits[row + token];
+    own_logit = select(logits[row + token], latest_logit, token == latest);
   }
   workgroupBarrier();
   for (var entry = begin + lane; entry < end; entry += LANES) {

@@ -54,8 +54,8 @@ export interface Host {
   listen(port: number, hostname?: string): Promise<{ url: string; port: number }>;
   /** Begins to announce this host; after `listen`. */
   join(edge: EdgeOptions): Announcer;
-  /** Drains, leaves the edge, closes sockets and engine. */
-  close(): Promise<void>;
+  /** Drains, for `drainMs` if given, leaves the edge, closes sockets and engine. */
+  close(drainMs?: number): Promise<void>;
 }
 
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
@@ -88,8 +88,8 @@ export function createHost(options: HostOptions): Host {
   let announcer: Announcer | undefined;
   let closing: Promise<void> | undefined;
 
-  const close = async (): Promise<void> => {
-    const drained = context.admission.drain(options.drainMs ?? 30_000);
+  const close = async (drainMs: number): Promise<void> => {
+    const drained = context.admission.drain(drainMs);
     announcer?.announceNow();
     await drained;
     await announcer?.stop();
@@ -144,7 +144,7 @@ export function createHost(options: HostOptions): Host {
       });
       return announcer;
     },
-    close: () => (closing ??= close()),
+    close: (drainMs = options.drainMs ?? 30_000) => (closing ??= close(drainMs)),
   };
 }
 

@@ -9,12 +9,19 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { CallerError } from '../base/errors.ts';
 
+export interface Exit {
+  /** Null where a signal ended it. */
+  readonly code: number | null;
+  /** For people: an exit code or a signal. */
+  readonly how: string;
+}
+
 export interface Child {
   readonly name: string;
   readonly pid: number;
   readonly url: string;
-  /** Resolves when the process is gone, with how: an exit code or a signal. */
-  readonly exited: Promise<string>;
+  /** Resolves when the process is gone. */
+  readonly exited: Promise<Exit>;
   /** Asks it to end, and makes it after the time. */
   stop(patienceMs?: number): Promise<void>;
   /** As a crash would. */
@@ -28,6 +35,8 @@ export interface ChildOptions {
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly logFile: string;
+  /** Keeps what is in the log. */
+  readonly append?: boolean;
   readonly readyWithinMs?: number;
 }
 
@@ -36,15 +45,15 @@ const LAST_LINES = 12;
 
 export async function startChild(options: ChildOptions): Promise<Child> {
   const { name, logFile } = options;
-  const log = await open(logFile, 'w');
+  const log = await open(logFile, options.append === true ? 'a' : 'w');
   const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...options.args], {
     env: { ...options.environment },
     detached: true,
     stdio: ['ignore', log.fd, log.fd, 'ipc'],
   });
-  const exited = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(error.message));
-    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+  const exited = new Promise<Exit>((resolve) => {
+    child.once('error', (error) => resolve({ code: null, how: error.message }));
+    child.once('exit', (code, signal) => resolve({ code, how: signal ?? `exit code ${code}` }));
   });
   void exited.then(() => log.close());
   const lastLines = async (): Promise<string> =>
@@ -64,7 +73,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     };
     timer = setTimeout(failLate, options.readyWithinMs ?? 120_000);
   });
-  const died = exited.then(async (how): Promise<never> => {
+  const died = exited.then(async ({ how }): Promise<never> => {
     throw new CallerError(
       'start_failed',
       `The ${name} ended while it started (${how}):\n${await lastLines()}`,

@@ -31,7 +31,7 @@ const settingsSchema = z.strictObject({
   shards: folder.default(join(projectRoot, 'weights', 'shards')),
   /** What the local edge remembers between two starts. */
   state: folder.default(join(projectRoot, '.wrangler', 'sparsedoctor')),
-  device: z.enum(deviceNames).default('wasm'),
+  device: z.enum(deviceNames).default('auto'),
   threads: count(256).default(availableParallelism),
   /** Requests that run at one time. */
   maxConcurrent: count(1024).default(16),

@@ -12,12 +12,14 @@ import { fingerprint } from '../model/fingerprint.ts';
 import { parseSamplingDefaults, type SamplingDefaults } from '../model/sampling-defaults.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
 import type { ModelRunner } from '../model/runner.ts';
-import { Transformer } from '../model/transformer.ts';
+import type { Transformer } from '../model/transformer.ts';
 import type { Device } from '../tensor/device.ts';
-import { openDevice } from './devices.ts';
+import { openOnDevice } from './devices.ts';
 import type { Settings } from './config.ts';
 import { directorySource } from './directory-source.ts';
 import { readTokenizerFiles } from './files.ts';
+import { findGpu } from './find-gpu.ts';
+import { loadTransformer } from './load-transformer.ts';
 import type { ShardPath } from './shard-files.ts';
 
 export interface OpenModel {
@@ -72,17 +74,11 @@ export async function openModel(
     );
   }
   const baseFingerprint = await fingerprint(checkpoint);
-  const device = await openDevice(settings.device, settings.threads);
-  try {
-    const model = await Transformer.load(device, checkpoint, {
-      pages: settings.cachePages,
-      experts: { slots: settings.expertSlots, rank: settings.expertRank },
-      weightFormat: settings.weights,
-      expertFormat: settings.experts,
-      kvFormat: settings.cache,
-      maxExpertsPerRoute: Math.min(64, settings.expertSlots),
-    });
+  const request = { name: settings.device, threads: settings.threads, findGpu, logger };
+  return openOnDevice(request, async (device): Promise<OpenModel> => {
+    const model = await loadTransformer(device, checkpoint, settings, logger);
     const engine = new Engine(model, { maxSequences: settings.maxConcurrent, logger });
+    void device.lost?.then((error) => engine.fail(error));
     const shards = new ShardStore({ pool: model.experts, expectations: { config, baseFingerprint }, logger });
     for (const file of local) await addShard(shards, file);
     const close = async (): Promise<void> => {
@@ -103,10 +99,7 @@ export async function openModel(
       shards,
       close,
     };
-  } catch (error) {
-    await device.dispose();
-    throw error;
-  }
+  });
 }
 
 async function openTokenizer(folder: string, generationConfig: string | undefined): Promise<Tokenizer> {

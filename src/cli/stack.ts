@@ -9,6 +9,7 @@ import { openCheckpoint } from '../model/checkpoint.ts';
 import { fingerprint } from '../model/fingerprint.ts';
 import { startChild, type Child } from './child.ts';
 import type { Settings } from './config.ts';
+import { keepHost, type KeptHost } from './keep-host.ts';
 import { directorySource } from './directory-source.ts';
 import { edgeClient, type EdgeClient } from './edge-client.ts';
 import { publishShards, type Published } from './publish.ts';
@@ -32,7 +33,7 @@ export interface Stack {
   readonly published: Published;
   readonly edge: Child;
   readonly logs: string;
-  /** The host that runs now. */
+  /** The host that runs now, or the one that ended and is being started again. */
   host(): Child;
   /** Starts the host again, at its old address, after it died. */
   restartHost(): Promise<void>;
@@ -62,34 +63,19 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     SPARSEDOCTOR_HOST_SECRET: settings.hostSecret ?? randomKey(),
   };
   const environment = { ...options.environment, ...keys };
-  const expected = new Set<Child>();
-  const running: Child[] = [];
-  const broken = Promise.withResolvers<string>();
-  const tellWhenBroken = async (child: Child): Promise<void> => {
-    const how = await child.exited;
-    if (expected.has(child)) return;
-    broken.resolve(`The ${child.name} ended (${how}). Its last words:\n${await child.lastLines()}`);
-  };
-  const watch = (child: Child): Child => {
-    running.push(child);
-    void tellWhenBroken(child);
-    return child;
-  };
+  let edge: Child | undefined;
+  let host: KeptHost | undefined;
+  let closing = false;
   const close = async (): Promise<void> => {
-    for (const child of running.toReversed()) {
-      expected.add(child);
-      await child.stop();
-    }
+    closing = true;
+    await host?.stop();
+    await edge?.stop();
   };
-  const startHost = async (edgeUrl: string, port: number): Promise<Child> =>
-    watch(
-      await startChild({
-        name: 'host',
-        args: ['serve', '--edge', edgeUrl, '--port', String(port), ...hostFlags(settings)],
-        environment,
-        logFile: join(logs, 'host.log'),
-      }),
-    );
+  const edgeBroken = async (child: Child): Promise<string> => {
+    const { how } = await child.exited;
+    const message = `The edge ended (${how}). Its last words:\n${await child.lastLines()}`;
+    return closing ? new Promise(() => undefined) : message;
+  };
 
   try {
     // One machine: announcements cost nothing, and a host that is silent for long is busy rather than gone.
@@ -99,48 +85,49 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       HOST_TTL_MS: '20000',
       ...options.variables,
     };
-    const edge = watch(
-      await startChild({
-        name: 'edge',
-        args: [
-          'edge',
-          '--port',
-          String(settings.edgePort),
-          '--state',
-          state,
-          '--variables',
-          JSON.stringify(variables),
-        ],
-        environment,
-        logFile: join(logs, 'edge.log'),
-      }),
-    );
+    const edgeFlags = { port: settings.edgePort, state, variables: JSON.stringify(variables) };
+    const edgeChild = await startChild({
+      name: 'edge',
+      args: ['edge', ...flagsOf(edgeFlags)],
+      environment,
+      logFile: join(logs, 'edge.log'),
+    });
+    edge = edgeChild;
+    const edgeUrl = edgeChild.url;
     onProgress('edge is up');
-    const routerIsWarm = warmRouter(edge.url, keys.SPARSEDOCTOR_API_KEY);
-    let host = await startHost(edge.url, settings.hostPort);
+    const routerIsWarm = warmRouter(edgeUrl, keys.SPARSEDOCTOR_API_KEY);
+    const kept = await keepHost({
+      port: settings.hostPort,
+      onProgress,
+      start: (port, append) =>
+        startChild({
+          name: 'host',
+          args: ['serve', ...flagsOf({ edge: edgeUrl, port, ...hostFlags(settings) })],
+          environment,
+          logFile: join(logs, 'host.log'),
+          append,
+        }),
+    });
+    host = kept;
     onProgress('model is loaded');
-    const admin = edgeClient({ url: edge.url, key: keys.SPARSEDOCTOR_ADMIN_KEY });
-    await untilJoined(edge.url);
+    const admin = edgeClient({ url: edgeUrl, key: keys.SPARSEDOCTOR_ADMIN_KEY });
+    await untilJoined(edgeUrl);
     const published = await publishShards(admin, files);
     await routerIsWarm;
     onProgress(`${files.length} shard versions published, ${published.activated} activated`);
     return {
-      edge,
+      edge: edgeChild,
       admin,
       files,
       published,
       logs,
       close,
-      edgeUrl: edge.url,
+      edgeUrl,
       apiKey: keys.SPARSEDOCTOR_API_KEY,
       adminKey: keys.SPARSEDOCTOR_ADMIN_KEY,
-      host: () => host,
-      broken: broken.promise,
-      async restartHost() {
-        expected.add(host);
-        await host.stop();
-        host = await startHost(edge.url, Number(new URL(host.url).port));
-      },
+      host: () => kept.current(),
+      broken: Promise.race([edgeBroken(edgeChild), kept.broken]),
+      restartHost: () => kept.restart(),
     };
   } catch (error) {
     await close();
@@ -148,7 +135,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-function hostFlags(settings: Settings): string[] {
+function hostFlags(settings: Settings): Record<string, string | number> {
   const {
     model,
     shards,
@@ -164,7 +151,7 @@ function hostFlags(settings: Settings): string[] {
     hostName,
     logLevel,
   } = settings;
-  const flags = {
+  return {
     model,
     shards,
     device,
@@ -180,6 +167,9 @@ function hostFlags(settings: Settings): string[] {
     'log-level': logLevel,
     'drain-ms': DRAIN_MS,
   };
+}
+
+function flagsOf(flags: Readonly<Record<string, string | number>>): string[] {
   return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }
 

@@ -64,6 +64,7 @@ export class Engine {
   readonly #logger: Logger;
   readonly #shardIds = new WeakMap<ResidentShard, number>();
   readonly #counts = { steps: 0, shards: 0, failures: 0 };
+  readonly #failed = Promise.withResolvers<InternalError>();
   #loop: Promise<void> | undefined;
   #stopped: InternalError | undefined;
 
@@ -142,9 +143,21 @@ export class Engine {
     };
   }
 
+  /** Resolves with the reason when the engine ended by a failure; never, where `close` ended it. */
+  get failed(): Promise<InternalError> {
+    return this.#failed.promise;
+  }
+
+  /** The runner is gone for good: what runs or waits fails with this error, and so does all that comes. */
+  fail(error: InternalError): void {
+    if (this.#stopped) return;
+    this.#stop(error);
+    this.#failed.resolve(error);
+  }
+
   /** Fails what still runs or waits, and resolves when the runner is idle. Drain first where that matters. */
   async close(): Promise<void> {
-    this.#stop('The engine is shut down.');
+    this.#stop(new InternalError('engine_stopped', 'The engine is shut down.'));
     await this.#loop;
   }
 
@@ -205,13 +218,14 @@ export class Engine {
     );
     for (const { chunk } of results) chunk.sequence.end(failureOf(error));
     this.#removeEnded();
-    if (this.#counts.failures >= this.#maxFailures)
-      this.#stop('The engine stopped: the model keeps failing.');
+    if (this.#counts.failures >= this.#maxFailures) {
+      this.fail(new InternalError('engine_stopped', 'The engine stopped: the model keeps failing.'));
+    }
   }
 
   /** A step under way still reads pages and routes: the loop releases them when it is over. */
-  #stop(message: string): void {
-    this.#stopped ??= new InternalError('engine_stopped', message);
+  #stop(reason: InternalError): void {
+    this.#stopped ??= reason;
     for (const sequence of [...this.#scheduler.running, ...this.#scheduler.waiting]) {
       sequence.end(this.#stopped);
     }

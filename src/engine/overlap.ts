@@ -5,12 +5,11 @@
  */
 import type { ModelRunner } from '../model/runner.ts';
 import type { BuiltBatch } from './batch.ts';
-import { hasPenalties } from './sampler.ts';
 import type { ScheduledChunk, Scheduler } from './scheduler.ts';
 
 /**
  * The chunks that follow those under way; undefined where something else may have to come next: somebody waits or leaves,
- * has no page, or needs the token itself, as penalties do.
+ * or has no page.
  */
 export function chunksBehind(
   { results }: BuiltBatch,
@@ -24,7 +23,7 @@ export function chunksBehind(
     const { sequence } = chunk;
     const start = chunk.start + chunk.count;
     const ends = sequence.ended || start + 1 >= sequence.maxLength;
-    if (draw === undefined || ends || hasPenalties(sequence.request.sampling)) return undefined;
+    if (draw === undefined || ends) return undefined;
     chunks.push({ sequence, start, count: 1, logitsFrom: start });
   }
   return chunks.every(({ sequence, start }) => scheduler.reserve(sequence, start + 1)) ? chunks : undefined;

@@ -65,10 +65,8 @@ const configSchema = z
       context.issues.push({ code: 'custom', path: [path], message, input: context.value });
     };
     if (heads % keyValueHeads !== 0) complain('num_key_value_heads', 'must divide num_attention_heads');
-    if (head_dim % 2 !== 0) complain('head_dim', 'must be even');
-    // Kernels read the rows of matrices in fours.
-    if ((heads * head_dim) % 4 !== 0)
-      complain('head_dim', 'times num_attention_heads must be a multiple of 4');
+    // Kernels read rows in fours: of matrices, and of the heads in the cache.
+    if (head_dim % 4 !== 0) complain('head_dim', 'must be a multiple of 4');
     for (const name of ['hidden_size', 'intermediate_size'] as const) {
       if (context.value[name] % 4 !== 0) complain(name, 'must be a multiple of 4');
     }

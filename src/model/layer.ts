@@ -1,6 +1,7 @@
 /**
  * One layer of a serving step: attention over the paged cache, then the FFN whose linears carry experts. The number of
- * dispatches is fixed: it knows neither shards nor requests nor their experts. A batch without any shard skips two.
+ * dispatches is fixed: it knows neither shards nor requests nor their experts. A batch without any shard skips two; one
+ * where attention is split over a long sequence takes one more.
  */
 import { pagedAttention } from '../tensor/attention-ops.ts';
 import type { Dispatch, Tensor } from '../tensor/device.ts';
@@ -36,6 +37,8 @@ export interface StepTensors {
   readonly query: Tensor;
   /** [T, H · D] */
   readonly attended: Tensor;
+  /** Partial sums of attention, for the chunks that a step splits: `partialsShape`. */
+  readonly partials: Tensor;
   /** [T, F] */
   readonly activated: Tensor;
   /** [T, K, 2, R] */
@@ -62,13 +65,13 @@ function attention(
   step: StepTensors,
 ): Dispatch[] {
   const { rmsNormEpsilon: epsilon } = config;
-  const { residual, queryKeyValue, query, attended } = step;
+  const { residual, queryKeyValue, query, attended, partials } = step;
   const pages = { ...cache, ...inputs };
   const none = noExperts(step, experts.downB, scales);
   return [
     serving.normLinear(residual, weights.inputNorm, weights.queryKeyValue, queryKeyValue, epsilon),
     serving.qkPrepare(queryKeyValue, weights.headNorms, ropeTable, pages, query, config, epsilon),
-    pagedAttention(query, pages, attended, config),
+    ...pagedAttention(query, pages, inputs.attention, partials, attended, config),
     serving.linearExperts(attended, weights.output, none, residual),
   ];
 }

@@ -65,7 +65,10 @@ export interface TokenDraw {
 export interface StepBatch extends ForwardBatch {
   /** `logitRows` need not have the rows of these. */
   readonly draws: readonly TokenDraw[];
-  /** The tokens are those that the step before draws, in that order: `tokens` is not read, and has as many. */
+  /**
+   * The tokens are those that the step before draws, in that order: `tokens` is not read, and has as many. What the draws
+   * have seen lacks them.
+   */
   readonly carried: boolean;
 }
 

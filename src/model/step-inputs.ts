@@ -1,8 +1,8 @@
 /**
- * What a step reads that changes with every step: tokens, their places, the routes of the batch, how to
- * choose its tokens. All lie in one buffer and
- * go to the device in one write; kernels that read several of them bind that buffer once.
+ * What a step reads that changes with every step: tokens, their places, the routes of the batch, how to choose its tokens.
+ * All lie in one buffer and go to the device in one write; kernels that read several of them bind that buffer once.
  */
+import { attentionWork, type AttentionWorkTensors, type WorkLimits } from '../tensor/attention-ops.ts';
 import type { Device, DeviceBuffer, Tensor } from '../tensor/device.ts';
 import type { RouteTensors } from '../tensor/expert-ops.ts';
 import { LIMITS, SETTINGS, type SamplingTensors } from '../tensor/sampling-ops.ts';
@@ -19,6 +19,7 @@ export interface StepInputs {
   readonly sequences: Tensor;
   /** u32 [rows, maxPages] */
   readonly pageTable: Tensor;
+  readonly attention: AttentionWorkTensors;
   readonly routes: RouteTensors;
   /** u32 [≤ maxLogitRows] each: the wanted rows, in turns. */
   readonly logitRows: readonly Tensor[];
@@ -37,14 +38,16 @@ const ALIGNMENT = 64;
 export class StepInputBuffer {
   readonly #device: Device;
   readonly #maxLogitRows: number;
+  readonly #workLimits: WorkLimits;
   #buffer: DeviceBuffer;
   /** Used in turns: the write of a step may still be on its way when the step behind it is written. */
   #words: readonly [Uint32Array, Uint32Array];
 
   /** `words`: the size to begin with; it grows with the page table and with what penalties are for. */
-  constructor(device: Device, maxLogitRows: number, words: number) {
+  constructor(device: Device, maxLogitRows: number, workLimits: WorkLimits, words: number) {
     this.#device = device;
     this.#maxLogitRows = maxLogitRows;
+    this.#workLimits = workLimits;
     this.#words = [new Uint32Array(words), new Uint32Array(words)];
     this.#buffer = device.allocate(words * 4, 'step.inputs');
   }
@@ -66,6 +69,9 @@ export class StepInputBuffer {
     const tokens = place(batch.tokens, T);
     const positions = place(batch.positions, T);
     const sequences = place(batch.sequences, T);
+    const cut = attentionWork(batch.sequences, batch.positions, this.#workLimits);
+    const work = place(cut.work, cut.work.length / 4, 4);
+    const splits = place(cut.splits, cut.splits.length / 2, 2);
     const routeOfToken = place(batch.routeOfToken, T);
     const slots = place(tables.slots, routes, maxExperts);
     const segments = place(tables.segments, routes, maxExperts);
@@ -100,6 +106,7 @@ export class StepInputBuffer {
       positions: view(positions),
       sequences: view(sequences),
       pageTable: view(pageTable),
+      attention: { work: view(work), splits: view(splits), block: cut.block },
       routes: {
         routeOfToken: view(routeOfToken),
         slots: view(slots),

@@ -20,8 +20,11 @@ export class TokenSampler {
     this.#raw = createTensor(device, 'draw.raw', [rows * 64]);
   }
 
-  /** Of logits [rows, V], which it changes where there are penalties. */
-  dispatch(logits: Tensor, inputs: SamplingTensors): Dispatch {
+  /**
+   * Of logits [rows, V], which it changes where there are penalties. `carried`: what the last dispatch chose goes before,
+   * row by row, and the inputs do not know it yet.
+   */
+  dispatch(logits: Tensor, inputs: SamplingTensors, carried: boolean): Dispatch {
     const rows = logits.shape[0]!;
     const entries = inputs.seen.shape[0]!;
     this.#grow(entries);
@@ -30,6 +33,7 @@ export class TokenSampler {
       inputs,
       { ...this.#raw, shape: [entries] },
       { tokens: this.tokens(rows), sampled: { ...this.#sampled, shape: [rows, 2] } },
+      carried,
     );
   }
 

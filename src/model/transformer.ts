@@ -4,6 +4,7 @@
  */
 import { CallerError } from '../base/errors.ts';
 import { invariant } from '../base/invariant.ts';
+import { attentionLimits } from '../tensor/attention-ops.ts';
 import type { Device, Dispatch, Tensor } from '../tensor/device.ts';
 import type { NumberFormat } from '../tensor/formats.ts';
 import * as ops from '../tensor/ops.ts';
@@ -12,13 +13,14 @@ import { createTensor, readTensor, writeTensor } from '../tensor/tensors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { checkFormats } from './check-formats.ts';
+import { exampleBatch } from './example-batch.ts';
 import { createExpertLayer, ExpertPool } from './expert-pool.ts';
 import type { ExpertPoolOptions } from './expert-pool.ts';
 import { serveLayer } from './layer.ts';
 import type { ServingLayer, StepTensors } from './layer.ts';
+import { planMemory, type MemoryPlan } from './memory-plan.ts';
 import { buildRouteTables } from './route-tables.ts';
 import type { RouteTables } from './route-tables.ts';
-import { NO_TOKEN } from './runner.ts';
 import type { ForwardBatch, ModelRunner, Route, StepBatch, StepResult } from './runner.ts';
 import {
   createLayerWeights,
@@ -29,6 +31,7 @@ import {
 import type { OuterWeights } from './serving-weights.ts';
 import { StepInputBuffer } from './step-inputs.ts';
 import type { StepInputs } from './step-inputs.ts';
+import { stepResult } from './step-result.ts';
 import { createStepTensors, viewStep } from './step-tensors.ts';
 import { TokenSampler } from './token-sampler.ts';
 
@@ -117,8 +120,9 @@ export class Transformer implements ModelRunner {
     const experts = this.#layers.map((layer) => layer.experts);
     this.experts = new ExpertPool(device, experts, options.experts);
     this.#ropeTable = createTensor(device, 'rope', [config.maxPositions, config.headSize / 2, 2]);
-    this.#step = createStepTensors(device, config, T, options.experts.rank);
-    this.#inputs = new StepInputBuffer(device, L, 6 * T + 4 * maxRoutes * maxExpertsPerRoute + 1024);
+    const work = attentionLimits(device, config, pages * pageSize);
+    this.#step = createStepTensors(device, config, T, options.experts.rank, work.entries);
+    this.#inputs = new StepInputBuffer(device, L, work, 12 * T + 4 * maxRoutes * maxExpertsPerRoute + 1024);
     this.#logitInput = createTensor(device, 'logit_input', [L, config.hiddenSize]);
     this.#sampler = new TokenSampler(device, L);
     this.#logits = createTensor(device, 'logits', [L, config.vocabularySize]);
@@ -141,6 +145,13 @@ export class Transformer implements ModelRunner {
     return model;
   }
 
+  /** What `load` would take of a device, in bytes. */
+  static plan(config: ModelConfig, options: Partial<TransformerOptions> = {}): MemoryPlan {
+    return planMemory(
+      (device) => void new Transformer(device, config, { ...DEFAULT_TRANSFORMER_OPTIONS, ...options }),
+    );
+  }
+
   get maxRoutes(): number {
     return this.#options.maxRoutes;
   }
@@ -157,6 +168,21 @@ export class Transformer implements ModelRunner {
 
   checkRoute(route: Route): void {
     this.#checkRoutes(buildRouteTables([route]));
+  }
+
+  /**
+   * Compiles all kernels of a step, with experts and without, so that what a driver refuses shows before anything is
+   * served, and no request waits for a compiler.
+   */
+  async compile(): Promise<void> {
+    const { inputs, written } = this.#inputs.write(exampleBatch, buildRouteTables(exampleBatch.routes));
+    await written;
+    const bodies = [0, 1].flatMap((K) => this.#body(viewStep(this.#step, 1, K), inputs, inputs.tokens));
+    const heads = inputs.draws.flatMap(({ after, ...settings }) => {
+      const { dispatches, output } = this.#head(after);
+      return [...dispatches, this.#sampler.dispatch(output, settings, false)];
+    });
+    await Promise.all([...bodies, ...heads].map(async (dispatch) => this.#device.compile?.(dispatch)));
   }
 
   async forward(batch: ForwardBatch): Promise<Float32Array> {
@@ -181,7 +207,7 @@ export class Transformer implements ModelRunner {
     };
     const drawn = inputs.draws.map(({ after, ...settings }) => {
       const { dispatches, output } = this.#head(after);
-      submit([...dispatches, this.#sampler.dispatch(output, settings)]);
+      submit([...dispatches, this.#sampler.dispatch(output, settings, batch.carried)]);
       return this.#sampler.read(after.shape[0]!);
     });
     const read = inputs.logitRows.map((rows) => {
@@ -195,7 +221,7 @@ export class Transformer implements ModelRunner {
       Promise.all(read),
       Promise.all(submitted),
     ]);
-    return { logits: joined(logits), ...splitPairs(joined(pairs)) };
+    return stepResult(logits, pairs);
   }
 
   #body(step: StepTensors, inputs: StepInputs, tokens: Tensor): Dispatch[] {
@@ -233,24 +259,4 @@ export class Transformer implements ModelRunner {
     }
     return tables;
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!;
-  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
-/** Of [rows, 2]. */
-function splitPairs(pairs: Float32Array): Pick<StepResult, 'tokens' | 'logprobs'> {
-  const rows = Array.from({ length: pairs.length / 2 }, (_, row) => row);
-  return {
-    tokens: Uint32Array.from(rows, (row) => (pairs[2 * row]! < 0 ? NO_TOKEN : pairs[2 * row]!)),
-    logprobs: Float32Array.from(rows, (row) => pairs[2 * row + 1]!),
-  };
 }

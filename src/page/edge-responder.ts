@@ -37,6 +37,7 @@ const kindsByCode: Readonly<Record<string, FailureKind>> = {
   no_host: 'unavailable',
   shutting_down: 'unavailable',
   engine_stopped: 'unavailable',
+  device_lost: 'unavailable',
   deadline_exceeded: 'timeout',
 };
 

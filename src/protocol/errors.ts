@@ -61,6 +61,7 @@ const callerKinds: Readonly<Record<string, ErrorKind>> = {
 /** Codes of `InternalError` whose status says more than 500; their message stays inside all the same. */
 const internalKinds: Readonly<Record<string, ErrorKind>> = {
   upstream_failed: { status: 502, type: 'server_error' },
+  device_lost: { status: 503, type: 'server_error', retryAfter: 5 },
   engine_stopped: { status: 503, type: 'server_error', retryAfter: 5 },
 };
 

@@ -1,6 +1,10 @@
 /** Dispatches of attention: over the paged cache for serving, over whole rows for training. */
+import { blockTokens, partialEntries, PARTIAL_HEAD, type WorkLimits } from '../../kernels/attention-work.ts';
 import { kernels } from '../../kernels/index.ts';
-import type { Dispatch, Tensor } from './device.ts';
+import type { Device, Dispatch, Tensor } from './device.ts';
+import { elements } from './tensors.ts';
+
+export { attentionWork, type WorkLimits } from '../../kernels/attention-work.ts';
 
 /** The paged cache of one layer, and where the tokens of a step lie in it. */
 export interface PagedCache {
@@ -21,12 +25,60 @@ export interface HeadShape {
   readonly headSize: number;
 }
 
-/** o = attention of q [T, H · D] over each token's own sequence. */
-export function pagedAttention(q: Tensor, cache: PagedCache, o: Tensor, shape: HeadShape): Dispatch {
-  const { T, page_size, max_pages } = paging(cache);
+/** What `attentionWork` made of a batch, on the device. */
+export interface AttentionWorkTensors {
+  /** u32 [W, 4] */
+  readonly work: Tensor;
+  /** u32 [S, 2] */
+  readonly splits: Tensor;
+  readonly block: number;
+}
+
+/** Of partial sums: enough for 30 sequences of 32,768 tokens with 16 heads of 128. */
+const MAX_PARTIAL_BYTES = 32 << 20;
+
+/** How a device wants attention cut. On a CPU threads take tokens, and nothing is gained by splitting one. */
+export function attentionLimits(device: Device, shape: HeadShape, cachedPositions: number): WorkLimits {
+  if (device.kind !== 'webgpu') return { block: 1, entries: 0 };
+  const most = Math.floor(MAX_PARTIAL_BYTES / (elements(partialsShape(1, shape)) * 4));
+  return {
+    block: blockTokens(shape.heads, shape.keyValueHeads),
+    entries: Math.min(partialEntries(cachedPositions), most),
+  };
+}
+
+/** Of the partial sums of `entries` chunks of tokens. */
+export function partialsShape(entries: number, { heads, headSize }: HeadShape): number[] {
+  return [entries, heads, PARTIAL_HEAD + headSize];
+}
+
+/**
+ * o = attention of q [T, H · D] over each token's own sequence: one dispatch, two where the work splits a token.
+ * `partials` is as `partialsShape` says.
+ */
+export function pagedAttention(
+  q: Tensor,
+  cache: PagedCache,
+  { work, splits, block }: AttentionWorkTensors,
+  partials: Tensor,
+  o: Tensor,
+  shape: HeadShape,
+): Dispatch[] {
+  const { page_size, max_pages } = paging(cache);
   const { heads: H, keyValueHeads: KV, headSize: D } = shape;
-  const params = { T, H, KV, D, page_size, max_pages };
-  return { kernel: kernels.attention, bindings: { q, ...pageBindings(cache), o }, params };
+  const W = work.shape[0]!;
+  const S = splits.shape[0]!;
+  const attend: Dispatch = {
+    kernel: kernels.attention,
+    bindings: { q, ...pageBindings(cache), work, o, partials },
+    params: { W, H, KV, D, page_size, max_pages, block },
+  };
+  if (S === 0) return [attend];
+  const { positions } = cache;
+  return [
+    attend,
+    { kernel: kernels.attentionCombine, bindings: { partials, positions, splits, o }, params: { S, H, D } },
+  ];
 }
 
 /** B rows of T tokens, as `kernels/attention_train` takes them. */

@@ -4,6 +4,7 @@
  * opaque, one submission carries many dispatches, and memory comes in *banks*, since a WebAssembly memory ends at 4 GiB
  * and a GPU binding earlier. A dispatch may bind tensors of several banks: the device moves the small ones.
  */
+import type { InternalError } from '../base/errors.ts';
 import type { StorageType } from '../../kernels/formats.ts';
 import type { KernelSpec } from '../../kernels/kernel.ts';
 
@@ -41,7 +42,9 @@ export interface Device {
   readonly description: string;
   /** Alignment of `Tensor.byteOffset` in bytes. */
   readonly offsetAlignment: number;
-  /** Zeroed memory. Throws `InternalError('out_of_memory')`. */
+  /** Resolves with the reason when the device is gone for good; absent where nothing can take it away. */
+  readonly lost?: Promise<InternalError>;
+  /** Zeroed memory. Throws `InternalError('out_of_memory')`, or the next call does that is given the device. */
   allocate(byteLength: number, label: string): DeviceBuffer;
   free(buffer: DeviceBuffer): void;
   /** Ordered after everything submitted before it. */
@@ -50,6 +53,11 @@ export interface Device {
   read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer>;
   /** Runs the dispatches in order; resolves when the last one is done. */
   submit(dispatches: readonly Dispatch[]): Promise<void>;
+  /**
+   * Compiles what dispatches like this one need, at any number of tokens, so that none of it is left to fail or to take
+   * time later. Rejects with `InternalError('shader_invalid')`. Absent where nothing is compiled.
+   */
+  compile?(dispatch: Dispatch): Promise<void>;
   memory(): DeviceMemory;
   dispose(): Promise<void>;
 }

@@ -18,23 +18,27 @@ export interface SamplingTensors {
 }
 
 export interface SampledTensors {
-  /** u32 [rows], NONE where logits are not finite. */
+  /** u32 [rows], NONE where logits are not finite. With `carried` it comes with the tokens before. */
   readonly tokens: Tensor;
   /** f32 [rows, 2]: the token, −1 for NONE, and its log probability. */
   readonly sampled: Tensor;
 }
 
-/** From logits [rows, V], which get the penalties, to tokens. raw f32 [entries] has the logits that penalties replaced. */
+/**
+ * From logits [rows, V], which get the penalties, to tokens. raw f32 [entries] has the logits that penalties replaced.
+ * `carried`: `seen` lacks each row's latest token, which is in `tokens`.
+ */
 export function sample(
   logits: Tensor,
   { settings, limits, seen }: SamplingTensors,
   raw: Tensor,
   { tokens, sampled }: SampledTensors,
+  carried = false,
 ): Dispatch {
   const rows = elements(tokens.shape);
   return {
     kernel: kernels.sample,
     bindings: { logits, settings, limits, seen, raw, tokens, sampled },
-    params: { rows, V: logits.shape.at(-1)! },
+    params: { rows, V: logits.shape.at(-1)!, carried: carried ? 1 : 0 },
   };
 }

@@ -55,7 +55,7 @@ export const baseRunSchema = z.strictObject({
       layers: z.int().min(1),
       heads: z.int().min(1),
       keyValueHeads: z.int().min(1),
-      headSize: z.int().min(2).multipleOf(2),
+      headSize: z.int().min(4).multipleOf(4),
       intermediateSize: z.int().min(8),
       rmsNormEpsilon: z.number().positive(),
       ropeTheta: z.number().positive(),

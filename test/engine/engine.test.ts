@@ -327,6 +327,22 @@ describe('Engine: ends', () => {
     expect(() => engine.generate(ask([1]))).toThrow(expect.objectContaining({ code: 'engine_stopped' }));
   });
 
+  it('ends by a failure of its runner: what runs, waits and comes hears the reason, and so does its owner', async () => {
+    const { before, entered, open } = gate();
+    const engine = new Engine(new HashRunner({ before }), { maxSequences: 1 });
+    const requests = [1, 2].map((n) => collect(engine.generate(ask([n]))));
+    await entered;
+    const reason = new InternalError('device_lost', 'the GPU is gone');
+    engine.fail(reason);
+    expect(engine.stats().alive).toBe(false);
+    for (const request of requests) await expect(request).rejects.toBe(reason);
+    expect(() => engine.generate(ask([3]))).toThrow(reason);
+    expect(await engine.failed).toBe(reason);
+    open();
+    await engine.close();
+    expect(engine.stats()).toMatchObject({ running: 0, waiting: 0, freePages: 256 });
+  });
+
   it('fails only the request whose logits are not finite', async () => {
     class Broken extends HashRunner {
       override async forward(batch: Parameters<HashRunner['forward']>[0]): Promise<Float32Array> {

@@ -31,14 +31,20 @@ function tokensOf(events: readonly TokenEvent[]): number[] {
   return events.flatMap((event) => (event.kind === 'token' ? [event.token] : []));
 }
 
-/** Requests that stop early, end by length, are scored, and have routes. */
+/** Requests that stop early, end by length, have penalties and routes, and are scored. */
 function mixed(count: number): GenerateRequest[] {
   const random = createRandom(9);
   return Array.from({ length: count }, (_, n) => {
     const prompt = Array.from({ length: 1 + random.integer(20) }, () => random.integer(61));
     return ask(prompt, {
       maxTokens: 1 + random.integer(25),
-      sampling: { ...greedy, temperature: n % 4 && 1.2, topP: 0.9, seed: n },
+      sampling: {
+        ...greedy,
+        temperature: n % 4 && 1.2,
+        topP: 0.9,
+        seed: n,
+        ...(n % 2 ? {} : { repetitionPenalty: 1.3, frequencyPenalty: 0.4 }),
+      },
       stopTokens: [random.integer(61), random.integer(61)],
       route: n % 3 ? base : shards,
       ...(n % 5 === 0 ? { promptLogprobs: 1, logprobs: n % 2 } : {}),
@@ -120,14 +126,6 @@ describe('Steps sent behind each other', () => {
     await settled(engine);
     expect(released).toBe(1);
     expect(engine.stats().generatedTokens).toBe(4);
-  });
-
-  it('wait where penalties need the token itself', async () => {
-    const runner = new CarryingRunner();
-    const penalised = { ...greedy, repetitionPenalty: 1.1 };
-    await run(new Engine(runner), [ask([1]), ask([2], { sampling: penalised })]);
-    // Both run for eight steps: the one without penalties would else be sent ahead.
-    expect(carried(runner)).toBe(0);
   });
 
   it('are not sent past the end of an answer', async () => {

@@ -5,6 +5,7 @@ import { NONE, type Device } from '../../src/tensor/device.ts';
 import { createReferenceDevice } from '../../src/tensor/reference/reference-device.ts';
 import { createWasmDevice } from '../../src/tensor/wasm/node.ts';
 import {
+  checkCarried,
   checkDraws,
   checkRowsAlike,
   checkShares,
@@ -37,6 +38,10 @@ describe.each(devices)('%s', (_, opened) => {
 
   test('chooses for a row alone what it chooses among others', async () => {
     await checkRowsAlike(await opened);
+  });
+
+  test('counts a token that only the device knows', async () => {
+    await checkCarried(await opened);
   });
 
   test('draws with the frequencies of the softmax', async () => {

@@ -2,14 +2,11 @@
  * The WGSL kernels: all compile on a GPU that computes nothing, and on SwiftShader, a GPU in software, they agree with the
  * reference. SwiftShader runs in a child process, whose environment must name its driver before it starts.
  */
-import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { create, globals } from 'webgpu';
-import { z } from 'zod';
 import { casesOf } from '../../kernels/cases.ts';
 import { kernels } from '../../kernels/index.ts';
 import { tensorBytes, type StorageType } from '../../kernels/formats.ts';
@@ -19,14 +16,11 @@ import { createNodeWebgpuDevice } from '../../src/tensor/webgpu/node.ts';
 import { Pipelines } from '../../src/tensor/webgpu/pipelines.ts';
 import { storedDeclaration } from '../../src/tensor/webgpu/stored-bindings.ts';
 import { createWebgpuDevice } from '../../src/tensor/webgpu/webgpu-device.ts';
-import { swiftshaderEnvironment } from '../support/swiftshader.ts';
+import { checksOnSwiftshader, hasSwiftshader, type Check } from '../support/swiftshader.ts';
 import { webgpuDeviceChecks } from '../support/webgpu-device-checks.ts';
 
 /** Kept for good: Dawn crashes the process when an instance is collected before its devices. */
 const gpus: GPU[] = [];
-
-/** A line of gpu-checks.ts. */
-const checkSchema = z.object({ check: z.string(), failure: z.string().nullable() });
 
 const folder = join(import.meta.dirname, '..', '..', 'kernels');
 const specs: readonly KernelSpec[] = Object.values(kernels);
@@ -42,9 +36,6 @@ const variants = [true, false].flatMap((subgroups) =>
 const PART_BYTES = 1024;
 /** What WebGPU guarantees, and all that the GPU which computes nothing has. */
 const MOST_STORAGE_BUFFERS = 8;
-
-/** The package holds SwiftShader for this platform only. */
-const hasSwiftshader = process.platform === 'linux' && process.arch === 'x64';
 
 test('shaders and specs with `webgpu` are the same kernels', () => {
   const own = shaders.filter((file) => !imports.includes(file));
@@ -107,16 +98,10 @@ describe('on a GPU that computes nothing', () => {
 });
 
 describe.runIf(hasSwiftshader)('on SwiftShader', () => {
-  let checks: readonly z.infer<typeof checkSchema>[] = [];
+  let checks: readonly Check[] = [];
 
   beforeAll(async () => {
-    const script = join(import.meta.dirname, '..', 'support', 'gpu-checks.ts');
-    const env = { ...process.env, ...(await swiftshaderEnvironment()) };
-    const { stdout } = await promisify(execFile)(process.execPath, [script], { env, timeout: 300_000 });
-    checks = stdout
-      .trim()
-      .split('\n')
-      .map((line) => checkSchema.parse(JSON.parse(line)));
+    checks = await checksOnSwiftshader('gpu-checks.ts');
   }, 310_000);
 
   test.each(onGpu)('$name agrees with the reference', (spec) => {
@@ -131,12 +116,15 @@ describe.runIf(hasSwiftshader)('on SwiftShader', () => {
     expect(checks).toContainEqual({ check: 'expert layer', failure: null });
   });
 
-  test.each(['drawn tokens', 'drawn tokens of many', 'drawn shares', 'drawn rows alike'])(
-    'chooses tokens as the sampler does: %s',
-    (check) => {
-      expect(checks).toContainEqual({ check, failure: null });
-    },
-  );
+  test.each([
+    'drawn tokens',
+    'drawn tokens of many',
+    'drawn shares',
+    'drawn rows alike',
+    'drawn with carried tokens',
+  ])('chooses tokens as the sampler does: %s', (check) => {
+    expect(checks).toContainEqual({ check, failure: null });
+  });
 
   test('the engine generates what it generates on the CPU, greedy and drawn', () => {
     expect(checks).toContainEqual({ check: 'engine', failure: null });
@@ -151,6 +139,11 @@ describe.runIf(hasSwiftshader)('on SwiftShader', () => {
 
   test('a row of the base has the same bits in any batch', () => {
     expect(checks).toContainEqual({ check: 'rows alone', failure: null });
+  });
+
+  test('attention gives a token the same bits alone, in a block, walked over chunks or split', () => {
+    expect(checks).toContainEqual({ check: 'attention cut otherwise', failure: null });
+    expect(checks).toContainEqual({ check: 'long rows', failure: null });
   });
 
   test('tensors above the limit of a binding are bound in parts, to the same bits', () => {

@@ -79,7 +79,7 @@ describe('parseModelConfig', () => {
     ['quantised weights', { quantization_config: { quant_method: 'gptq' } }, /quantised checkpoints/],
     ['another activation', { hidden_act: 'gelu' }, /silu/],
     ['uneven head groups', { num_key_value_heads: 3 }, /num_key_value_heads: must divide/],
-    ['an odd head', { head_dim: 127 }, /head_dim: must be even/],
+    ['a head that is not whole in fours', { head_dim: 126 }, /head_dim: must be a multiple of 4/],
     ['a missing size', { hidden_size: undefined }, /hidden_size/],
     ['a size of zero', { vocab_size: 0 }, /vocab_size/],
     ['a fractional size', { num_hidden_layers: 2.5 }, /num_hidden_layers/],

@@ -3,9 +3,11 @@
  * shards, requests or tokens.
  */
 import { afterAll, describe, expect, test } from 'vitest';
+import { CHUNK } from '../../kernels/attention-work.ts';
 import { Transformer } from '../../src/model/transformer.ts';
 import type { Route } from '../../src/model/runner.ts';
 import { createWasmDevice } from '../../src/tensor/wasm/node.ts';
+import { createNodeWebgpuDevice } from '../../src/tensor/webgpu/node.ts';
 import { countDispatches } from '../support/counted-device.ts';
 import { runModel } from '../support/run-model.ts';
 import { tinyModel, tinyShard } from '../support/tiny-model.ts';
@@ -99,4 +101,42 @@ describe.each([
       expect(counts).toEqual(counts.map(() => 7));
     },
   );
+});
+
+describe('on a GPU, where attention is split over long sequences,', async () => {
+  // It computes nothing, but takes every call.
+  const gpu = countDispatches(await createNodeWebgpuDevice({ backend: 'null', allowFallbackAdapter: true }));
+  const onGpu = await Transformer.load(gpu, tiny.checkpoint, {
+    maxBatchTokens: 32,
+    pageSize: 16,
+    pages: 64,
+    experts: { slots: 8, rank: 5 },
+    maxExpertsPerRoute: 8,
+    maxRoutes: 4,
+  });
+  const shard = await onGpu.experts.load(await tinyShard(tiny, { experts: 4 }));
+  const expert: Route = { shards: [{ shard, prior: 1 }] };
+  afterAll(() => gpu.dispose());
+
+  test.each([
+    ['tokens that see one chunk take one dispatch', [CHUNK - 1, 3], 9, 0],
+    ['a token that sees more takes a second', [CHUNK], 10, 1],
+    ['so do many', [CHUNK, 2 * CHUNK + 9, 7, 300], 10, 1],
+  ])('%s', async (_, positions, dispatches, combines) => {
+    const maxPages = Math.ceil((Math.max(...positions) + 1) / 16);
+    await onGpu.forward({
+      tokens: Uint32Array.from(positions, (position) => position % 256),
+      positions: Uint32Array.from(positions),
+      sequences: Uint32Array.from(positions.keys()),
+      pageTable: Uint32Array.from({ length: positions.length * maxPages }, (__, i) => i % 64),
+      maxPages,
+      routeOfToken: Uint32Array.from(positions, () => 0),
+      routes: [expert],
+      logitRows: Uint32Array.from([0]),
+    });
+    const combined = gpu.takeKernels().filter((name) => name === 'attention_combine');
+    expect(combined).toHaveLength(combines * LAYERS);
+    expect(onGpu.dispatchesPerLayer).toBe(dispatches);
+    expect(dispatches).toBeLessThanOrEqual(BUDGET);
+  });
 });

@@ -20,12 +20,17 @@ describe('toErrorBody', () => {
     expect('retry-after' in wire.headers).toBe(status === 429 || status === 503);
   });
 
+  it.each(['device_lost', 'engine_stopped'])('%s asks for patience, since a host comes back', (code) => {
+    const wire = toErrorBody(new InternalError(code, 'm'));
+    expect(wire).toMatchObject({ status: 503, headers: { 'retry-after': '5' }, body: { error: { code } } });
+  });
+
   it('rounds Retry-After up to whole seconds', () => {
     const wire = toErrorBody(new CallerError('host_full', 'm'), { retryAfterSeconds: 1.2 });
     expect(wire.headers['retry-after']).toBe('2');
   });
 
-  it.each([new InternalError('device_lost', 'at 0xdeadbeef'), new Error('at 0xdeadbeef'), 'at 0xdeadbeef'])(
+  it.each([new InternalError('model_failed', 'at 0xdeadbeef'), new Error('at 0xdeadbeef'), 'at 0xdeadbeef'])(
     'hides the message of %s behind code and request id',
     (error) => {
       const wire = toErrorBody(error, { requestId: 'r-1' });

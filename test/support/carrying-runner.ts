@@ -3,6 +3,7 @@
  * the calls, and only then knows the tokens that a step carries over.
  */
 import { runStep } from '../../src/engine/run-step.ts';
+import { SeenTokens } from '../../src/engine/seen-tokens.ts';
 import { NO_TOKEN, type ModelRunner, type StepBatch, type StepResult } from '../../src/model/runner.ts';
 import { HashRunner, type HashRunnerOptions } from './hash-runner.ts';
 
@@ -50,7 +51,9 @@ export class CarryingRunner implements ModelRunner {
   async step(batch: StepBatch): Promise<StepResult> {
     const step = (this.#steps += 1);
     this.log.push(`begin ${step}${batch.carried ? ' carried' : ''}`);
-    const computed = this.#computed.then(() => this.#compute(batch));
+    // As it is now: what a request has seen grows when the step before is taken in.
+    const draws = batch.draws.map((draw) => ({ ...draw, seen: draw.seen.slice() }));
+    const computed = this.#computed.then(() => this.#compute({ ...batch, draws }));
     this.#computed = computed.catch(() => {});
     const answered = this.#answered.then(() => this.#answer(step, computed));
     this.#answered = answered.catch(() => {});
@@ -73,8 +76,19 @@ export class CarryingRunner implements ModelRunner {
     const tokens = batch.carried
       ? this.#tokens.map((token) => (token === NO_TOKEN ? 0 : token))
       : batch.tokens;
-    const result = await runStep(this.model, { ...batch, tokens, carried: false });
+    const draws = batch.draws.map((draw, row) =>
+      batch.carried ? { ...draw, seen: withOneMore(draw.seen, tokens[row]!) } : draw,
+    );
+    const result = await runStep(this.model, { ...batch, tokens, draws, carried: false });
     this.#tokens = result.tokens;
     return result;
   }
+}
+
+function withOneMore(seen: Uint32Array, token: number): Uint32Array {
+  if (seen.length === 0) return seen;
+  const tokens = seen.filter((_, index) => index % 2 === 0);
+  const generated = Array.from(tokens, (known, entry) => Array<number>(seen[2 * entry + 1]!).fill(known));
+  const answer = Uint32Array.from([...generated.flat(), token]);
+  return new SeenTokens(tokens, answer, tokens.length + 1).pairs;
 }

@@ -106,7 +106,11 @@ export async function checkInFormats(
     if (type === 'u32') {
       assert.deepEqual(actual[name], expected[name], where);
     } else {
-      const error = normalisedError(actual[name]!, expected[name]!);
+      const format = formats[name];
+      const wanted = Float32Array.from(expected[name]!);
+      const held =
+        format === undefined ? expected[name]! : decoded(format, encodeTensor(format, wanted), wanted.length);
+      const error = normalisedError(actual[name]!, held);
       const own = TOLERANCES[`${device.kind} ${spec.name}`] ?? DEFAULT_TOLERANCE;
       const tolerance = name in formats ? HALF_TOLERANCE : own;
       assert(error <= tolerance, `${where}: NMSE ${error} is over ${tolerance}`);

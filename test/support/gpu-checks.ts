@@ -1,6 +1,6 @@
 /**
- * Runs in a process of its own, whose environment names the GPU driver (see swiftshader.ts), and prints one line of JSON
- * a check: {"check", "failure"}, failure null where it passed. test/kernels/webgpu.test.ts starts it.
+ * Runs in a process of its own, whose environment names the GPU driver (see swiftshader.ts), and reports what it checked.
+ * test/kernels/webgpu.test.ts starts it.
  */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -10,10 +10,12 @@ import type { KernelSpec } from '../../kernels/kernel.ts';
 import { createNodeWebgpuDevice } from '../../src/tensor/webgpu/node.ts';
 import { checkInFormats, checkKernel } from './check-kernel.ts';
 import { checkExpertLayer } from './expert-layer.ts';
+import { checkAttentionCuts } from './gpu-attention.ts';
 import { checkEngine } from './gpu-engine.ts';
-import { checkCompactModel, checkModel, checkParts, checkRowsAlone } from './gpu-model.ts';
+import { checkCompactModel, checkLongRows, checkModel, checkParts, checkRowsAlone } from './gpu-model.ts';
 import { checkBaseTraining, checkExpertTraining } from './gpu-training.ts';
-import { checkDraws, checkRowsAlike, checkShares } from './sampling-checks.ts';
+import { report } from './report-check.ts';
+import { checkCarried, checkDraws, checkRowsAlike, checkShares } from './sampling-checks.ts';
 import { webgpuDeviceChecks } from './webgpu-device-checks.ts';
 
 const options = { backend: 'vulkan', allowFallbackAdapter: true, memoryBytes: 2 ** 26 } as const;
@@ -21,16 +23,6 @@ const device = await createNodeWebgpuDevice(options);
 /** Less than an embedding, a joint weight and a layer's experts of the tiny model. */
 const inParts = await createNodeWebgpuDevice({ ...options, bindingBytes: 24 << 10 });
 const withoutSubgroups = await createNodeWebgpuDevice({ ...options, subgroups: false });
-
-async function report(check: string, run: () => Promise<void>): Promise<void> {
-  let failure: string | null = null;
-  try {
-    await run();
-  } catch (error) {
-    failure = error instanceof Error ? error.message : String(error);
-  }
-  process.stdout.write(`${JSON.stringify({ check, failure })}\n`);
-}
 
 const specs: readonly KernelSpec[] = Object.values(kernels);
 for (const spec of specs) {
@@ -56,11 +48,14 @@ await report('drawn tokens', () => checkDraws(device, 300, 6));
 await report('drawn tokens of many', () => checkDraws(device, 5000, 1));
 await report('drawn shares', () => checkShares(device, 100));
 await report('drawn rows alike', () => checkRowsAlike(device));
+await report('drawn with carried tokens', () => checkCarried(device));
 await report('expert layer', () => checkExpertLayer(device));
 await report('model', () => checkModel(device));
 await report('compact model', () => checkCompactModel(device));
 await report('engine', () => checkEngine(device));
 await report('rows alone', () => checkRowsAlone(device));
+await report('attention cut otherwise', () => checkAttentionCuts(device));
+await report('long rows', () => checkLongRows(device));
 await report('in parts', () => checkParts(device, inParts));
 await report('training the base', () => checkBaseTraining(device));
 await report('training experts', () => checkExpertTraining(device));

@@ -1,5 +1,6 @@
 /**
- * Whole requests on a GPU: the tokens of the engine there are those on the CPU, greedy and drawn, with shards and without.
+ * Whole requests on a GPU: the tokens of the engine there are those on the CPU, greedy and drawn, with shards and without,
+ * though steps are sent before the tokens of the one before are known.
  * Logits differ in the last digits, so a draw could fall on the other side of a boundary: the seeds are some where none
  * does, as nearly all are.
  */
@@ -18,21 +19,12 @@ const samplings: readonly Sampling[] = [
   { ...greedy, temperature: 0.6, topK: 40, topP: 0.9, repetitionPenalty: 1.1, seed: 2 },
 ];
 
-/** Without penalties: steps are sent behind each other. */
-const plain: readonly Sampling[] = [
-  greedy,
-  { ...greedy, temperature: 1, minP: 0.01, seed: 3 },
-  { ...greedy, temperature: 0.8, topP: 0.9, seed: 4 },
-];
-
 export async function checkEngine(device: Device): Promise<void> {
   const wasm = await createWasmDevice({ threads: 1 });
   try {
-    const expected = await generate(wasm, samplings);
-    assert.equal(new Set(expected.tokens.map((tokens) => tokens.join())).size, samplings.length);
-    assert.deepEqual(await generate(device, samplings), expected);
-    const inTurn = await generate(wasm, plain);
-    const overlapped = await generate(device, plain);
+    const inTurn = await generate(wasm);
+    assert.equal(new Set(inTurn.tokens.map((tokens) => tokens.join())).size, samplings.length);
+    const overlapped = await generate(device);
     assert.deepEqual(overlapped.tokens, inTurn.tokens);
     assert.equal(inTurn.carried, 0);
     assert(overlapped.carried > 3, `only ${overlapped.carried} steps were sent behind another`);
@@ -41,10 +33,7 @@ export async function checkEngine(device: Device): Promise<void> {
   }
 }
 
-async function generate(
-  device: Device,
-  all: readonly Sampling[],
-): Promise<{ tokens: number[][]; carried: number }> {
+async function generate(device: Device): Promise<{ tokens: number[][]; carried: number }> {
   const tiny = await tinyModel({ layers: 1 });
   const sizes = { maxBatchTokens: 32, pageSize: 8, pages: 16, maxExpertsPerRoute: 8, maxRoutes: 4 };
   const model = await Transformer.load(device, tiny.checkpoint, {
@@ -60,7 +49,7 @@ async function generate(
     return step(batch);
   };
   const engine = new Engine(model);
-  const answers = all.map(async (sampling, n) => {
+  const answers = samplings.map(async (sampling, n) => {
     const events = engine.generate({
       prompt: tinyTokens(tiny, 7, n),
       maxTokens: 8,

@@ -1,5 +1,6 @@
 /** The whole model on a device, experts and all, against the reference device in doubles: nothing above the seam changes. */
 import assert from 'node:assert/strict';
+import { CHUNK } from '../../kernels/attention-work.ts';
 import { Transformer, type TransformerOptions } from '../../src/model/transformer.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { createReferenceDevice } from '../../src/tensor/reference/reference-device.ts';
@@ -39,6 +40,15 @@ export async function checkRowsAlone(device: Device): Promise<void> {
   for (const [position, row] of alone!.entries()) assert.deepEqual(row, together![position]);
 }
 
+/** A sequence longer than attention's chunk, read in pieces of which the last, one token, is split, or of which none is. */
+export async function checkLongRows(device: Device): Promise<void> {
+  const long = { layers: 1, length: CHUNK + 6, sequences: 1, pages: 34 };
+  const [split] = await logits(device, { ...long, chunk: 29 });
+  const [walked] = await logits(device, { ...long, chunk: 40 });
+  assert.equal(split!.length, long.length);
+  for (const [position, row] of split!.entries()) assert.deepEqual(row, walked![position]);
+}
+
 /** Weights and experts that are bound in parts, since the GPU binds so little at once, give the same bits. */
 export async function checkParts(whole: Device, inParts: Device): Promise<void> {
   const small = { layers: 1, length: 10, maxPositions: 128 };
@@ -46,18 +56,26 @@ export async function checkParts(whole: Device, inParts: Device): Promise<void> 
 }
 
 interface Shape extends Partial<
-  Record<'sequences' | 'chunk' | 'layers' | 'length' | 'maxPositions', number>
+  Record<'sequences' | 'chunk' | 'layers' | 'length' | 'maxPositions' | 'pages', number>
 > {
   readonly formats?: Pick<TransformerOptions, 'weightFormat' | 'expertFormat'>;
 }
 
 async function logits(device: Device, shape: Shape = {}): Promise<Float32Array[][]> {
-  const { sequences = 3, chunk = 9, layers = 2, length = 20, maxPositions = 512, formats = {} } = shape;
+  const {
+    sequences = 3,
+    chunk = 9,
+    layers = 2,
+    length = 20,
+    maxPositions = 512,
+    pages = 12,
+    formats = {},
+  } = shape;
   const tiny = await tinyModel({ layers, maxPositions });
   const options = {
     maxBatchTokens: 40,
     pageSize: 8,
-    pages: 12,
+    pages,
     experts: { slots: 12, rank: 8 },
     maxLogitRows: 16,
     ...formats,

@@ -34,11 +34,12 @@ export const nothingSeen = new Uint32Array(0);
 /** How far from a boundary a draw, or an end of top-p or min-p, must lie for all devices to agree: shares of the whole. */
 const ROUNDING = 2e-6;
 
-/** logits [draws, V] */
+/** logits [draws, V]. `latest` [draws]: tokens that what was seen lacks one mention of. */
 export async function sampleOnDevice(
   device: Device,
   logits: Float32Array,
   draws: readonly Draw[],
+  latest?: Uint32Array,
 ): Promise<Sampled> {
   const rows = draws.length;
   const tables = buildDrawTables(draws.map((draw) => ({ ...draw, after: 0 })));
@@ -54,7 +55,9 @@ export async function sampleOnDevice(
   await writeTensor(device, settings, tables.settings);
   await writeTensor(device, limits, tables.limits);
   if (entries > 0) await writeTensor(device, seen, tables.seen);
-  await device.submit([sample(input, { settings, limits, seen }, raw, { tokens, sampled })]);
+  if (latest) await writeTensor(device, tokens, latest);
+  const carried = latest !== undefined;
+  await device.submit([sample(input, { settings, limits, seen }, raw, { tokens, sampled }, carried)]);
   const chosen = new Uint32Array(await device.read(tokens.buffer, 0, rows * 4));
   const pairs = await readTensor(device, sampled);
   for (const { buffer } of [input, settings, limits, seen, raw, tokens, sampled]) device.free(buffer);
@@ -112,6 +115,30 @@ export async function checkRowsAlike(device: Device): Promise<void> {
       assert.equal(together.logprobs[at], alone.logprobs[0]);
     }
   }
+}
+
+/** A token that only the device knows counts as it does when it is listed, bit for bit. */
+export async function checkCarried(device: Device): Promise<void> {
+  const V = 64;
+  const random = createRandom(6);
+  const prompt = Uint32Array.from({ length: 12 }, () => random.integer(V));
+  const latest = Uint32Array.from({ length: 24 }, (_, n) => (n % 2 ? prompt[n >> 1]! : random.integer(V)));
+  const sampling = { ...plain, repetitionPenalty: 1.7, presencePenalty: 0.5, frequencyPenalty: 0.3 };
+  const drawsAfter = (answers: readonly (readonly number[])[]): Draw[] =>
+    answers.map((answer) => {
+      const { pairs } = new SeenTokens(prompt, Uint32Array.from(answer), 20);
+      return { sampling: { ...sampling, temperature: answer.length - 1 }, uniform: 0.7, seen: pairs };
+    });
+  const rows = joined(Array.from(latest, () => randomRow(random, V)));
+  const listed = Array.from(latest, (token, n) => (n % 3 ? [3, token] : [token]));
+  const draws = drawsAfter(listed);
+  const lacking = drawsAfter(listed.map((answer) => answer.slice(0, -1))).map(({ seen, uniform }, n) => {
+    return { sampling: draws[n]!.sampling, uniform, seen };
+  });
+  const expected = await sampleOnDevice(device, rows, draws);
+  assert.deepEqual(await sampleOnDevice(device, rows, lacking, latest), expected);
+  const without = await sampleOnDevice(device, rows, lacking);
+  assert.notDeepEqual(without.tokens, expected.tokens);
 }
 
 /** What the sampler would choose if rounding moved the draw and the ends of top-p and min-p. */

@@ -101,7 +101,7 @@ async function openModel(gpu: GPU) {
   return { device, tiny, model };
 }
 
-test('a step of decoding makes no buffer, no bind group and no pipeline, and writes twice at most', async () => {
+test('a step of decoding makes no buffer and no bind group, no pipeline after `compile`, and writes twice at most', async () => {
   const { gpu, made } = countingGpu();
   const { device, tiny, model } = await openModel(gpu);
   const shards = await Promise.all(
@@ -132,9 +132,13 @@ test('a step of decoding makes no buffer, no bind group and no pipeline, and wri
       })),
     });
   };
+  await model.compile();
+  const { pipelines } = made;
+  expect(pipelines).toBeGreaterThan(0);
   // Each tile of the products once: then nothing is left to make.
   await step(2, 0, 8);
   for (const sequences of [1, 3, 6]) await step(sequences, 8);
+  expect(made.pipelines).toBe(pipelines);
   expect(made.buffers).toBeGreaterThan(0);
   expect(made.groups).toBeGreaterThan(0);
   const before = { ...made };

@@ -16,7 +16,7 @@ import { scoreQuestions, type QuestionRecord } from '../../eval/score-questions.
 import { writeWhole } from '../../train/write-whole.ts';
 import { readSettings } from '../config.ts';
 import type { CliContext } from '../context.ts';
-import { deviceNames } from '../devices.ts';
+import { deviceOption } from '../device-option.ts';
 import { openExamModels, type ExamModels } from '../exam-models.ts';
 import { trainedTemplate } from '../trained-template.ts';
 import { withFormatOptions } from './serve.ts';
@@ -89,7 +89,7 @@ export function registerExamCommands(evaluate: Command, context: CliContext): vo
       .option('--out <file>', 'result as JSON; a table of the same name ends in .md')
       .option('--records <file>', 'one JSON line for each model and question (ids and choices, no text)')
       .option('--threads <n>', 'compute threads (default: all cores)')
-      .addOption(new Option('--device <name>', 'where to compute').choices([...deviceNames]))
+      .addOption(deviceOption())
       .action((flags: ExamFlags) => evaluateExam(name, flags, context));
   }
 }

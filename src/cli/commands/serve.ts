@@ -2,15 +2,18 @@
 import { Option, type Command } from 'commander';
 import { createHost } from '../../backend/host.ts';
 import { CallerError } from '../../base/errors.ts';
-import { halfFormats, readSettings, weightFormats, type Settings } from '../config.ts';
+import { halfFormats, readSettings, weightFormats, type SettingName, type Settings } from '../config.ts';
 import type { ServiceContext } from '../context.ts';
-import { deviceNames } from '../devices.ts';
+import { deviceOption, deviceOptionOrReport } from '../device-option.ts';
+import { reportDevice } from '../device-report.ts';
+import { EXIT_START_AGAIN } from '../exit-codes.ts';
 import { createLogger } from '../logger.ts';
 import { openModel, type OpenModel } from '../open-model.ts';
 import { listShardFiles, newestOfEach } from '../shard-files.ts';
 
 export function registerServeCommand(program: Command, context: ServiceContext): void {
-  withModelOptions(program.command('serve').description('run a host: the engine behind the OpenAI API'))
+  const command = program.command('serve').description('run a host: the engine behind the OpenAI API');
+  withModelOptions(command, deviceOptionOrReport())
     .option('--port <n>', 'port (default 8788; 0 takes a free one)')
     .option('--listen <address>', 'address to listen on (default 127.0.0.1; others need a secret)')
     .option('--edge <url>', 'edge to join; its shards are fetched from there, and local ones are not loaded')
@@ -19,23 +22,30 @@ export function registerServeCommand(program: Command, context: ServiceContext):
     .option('--secret <secret>', 'secret shared with the edge; better in SPARSEDOCTOR_HOST_SECRET')
     .option('--drain-ms <n>', 'how long it waits for running answers when it ends (default 30000)')
     .addOption(logLevelOption())
-    .action(async (flags: Record<string, string | undefined>) => {
+    .action(async ({ device, ...flags }: ServeFlags) => {
       const { port, edge, name, secret, ...rest } = flags;
-      const settings = await readSettings(
-        { ...rest, hostPort: port, edgeUrl: edge, hostName: name, hostSecret: secret },
-        context.environment,
-      );
-      await serve(settings, context);
+      const own = { hostPort: port, edgeUrl: edge, hostName: name, hostSecret: secret };
+      const asksOnly = device === true;
+      const named = asksOnly ? {} : { device };
+      const settings = await readSettings({ ...rest, ...own, ...named }, context.environment);
+      if (!asksOnly) await serve(settings, context);
+      else for (const line of await reportDevice(settings)) context.print(line);
     });
 }
 
+type ServeFlags = Readonly<Partial<Record<Exclude<SettingName, 'device'> | ServeName, string>>> & {
+  /** True where the flag has no name. */
+  readonly device?: string | true;
+};
+type ServeName = 'port' | 'edge' | 'name' | 'secret';
+
 /** Flags of every command that opens a model. */
-export function withModelOptions(command: Command): Command {
+export function withModelOptions(command: Command, device = deviceOption()): Command {
   return withFormatOptions(command)
     .option('--model <directory>', 'Hugging Face checkpoint (default: the base that ships)')
     .option('--shards <directory>', 'folder of <specialty>/<version>.safetensors (default: those that ship)')
     .option('--threads <n>', 'compute threads (default: all cores)')
-    .addOption(new Option('--device <name>', 'where to compute').choices([...deviceNames]))
+    .addOption(device)
     .option('--max-concurrent <n>', 'requests that run at one time (default 16)')
     .option('--cache-pages <n>', 'pages of the KV cache, 16 tokens each (default 1024)')
     .option('--expert-slots <n>', 'experts that fit into the pool (default 128)')
@@ -97,13 +107,25 @@ async function serve(settings: Settings, context: ServiceContext): Promise<void>
       });
     }
     context.report({ ready: true, url, port });
-    if (!stop.aborted)
-      await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
+    const stopped = new Promise<null>((resolve) => {
+      if (stop.aborted) resolve(null);
+      stop.addEventListener('abort', () => resolve(null), { once: true });
+    });
+    const failure = await Promise.race([stopped, model.engine.failed]);
+    if (failure !== null) {
+      const { code, message: detail } = failure;
+      logger.error({ code, detail }, 'the host cannot compute any more and ends: start it again');
+      context.setExitCode(EXIT_START_AGAIN);
+      await host.close(FAREWELL_MS);
+    }
   } finally {
     await host.close();
     await model.close();
   }
 }
+
+/** For clients to read that their requests failed. */
+const FAREWELL_MS = 2000;
 
 function describe({ device, config, formats, fingerprint, shards }: OpenModel, url: string): string[] {
   const { layers, hiddenSize, vocabularySize, maxPositions } = config;

@@ -1,6 +1,7 @@
 /** WebGPU in Node: Dawn from the npm package `webgpu`, shaders from the kernels folder. */
 import { readFile } from 'node:fs/promises';
 import { InternalError } from '../../base/errors.ts';
+import { adapterFacts, requestAdapter, type AdapterFacts } from './adapter.ts';
 import { createWebgpuDevice, type WebgpuDevice } from './webgpu-device.ts';
 
 const kernels = new URL('../../../kernels/', import.meta.url);
@@ -14,11 +15,22 @@ export interface NodeWebgpuOptions {
   readonly bindingBytes?: number;
 }
 
+/**
+ * Dawn would zero shared memory, up to 16 KiB, at the start of every workgroup. No kernel reads what it has not written, and
+ * SwiftShader spends seconds on compiling the zeros.
+ */
+const NO_WORKGROUP_ZEROS = 'enable-dawn-features=disable_workgroup_init';
+
 /** Throws `InternalError('no_gpu')` where there is none. */
 export async function createNodeWebgpuDevice(options: NodeWebgpuOptions = {}): Promise<WebgpuDevice> {
   const { backend, ...rest } = options;
-  const gpu = await openDawn(backend ? [`backend=${backend}`] : []);
+  const gpu = await openDawn([...(backend ? [`backend=${backend}`] : []), NO_WORKGROUP_ZEROS]);
   return createWebgpuDevice({ gpu, loadShader, ...rest });
+}
+
+/** What the best GPU says of itself, one in software too. Throws `InternalError('no_gpu')` where there is none. */
+export async function findNodeAdapter(): Promise<AdapterFacts> {
+  return adapterFacts(await requestAdapter(await openDawn([]), true));
 }
 
 /** Kept for good: Dawn crashes the process when an instance is collected before its devices. */

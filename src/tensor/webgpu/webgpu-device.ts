@@ -9,8 +9,10 @@ import { InternalError } from '../../base/errors.ts';
 import { invariant } from '../../base/invariant.ts';
 import type { Device, DeviceBuffer, DeviceMemory, Dispatch } from '../device.ts';
 import { validateDispatch } from '../validate-dispatch.ts';
+import { adapterName, requestAdapter } from './adapter.ts';
 import { BindGroups } from './bind-groups.ts';
 import { encodeDispatches, prepareDispatch, type Encoding, type Prepared } from './encode.ts';
+import { Faults } from './faults.ts';
 import { Landings } from './landings.ts';
 import { Pipelines } from './pipelines.ts';
 import type { LoadShader } from './shader-source.ts';
@@ -33,18 +35,16 @@ export interface WebgpuDeviceOptions {
 const MAX_DISPATCHES = 1024;
 
 export async function createWebgpuDevice(options: WebgpuDeviceOptions): Promise<WebgpuDevice> {
-  const adapter = await options.gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new InternalError('no_gpu', 'no GPU was found');
-  if (adapter.info.isFallbackAdapter && !options.allowFallbackAdapter) {
-    throw new InternalError('no_gpu', 'only a software GPU was found');
-  }
+  const adapter = await requestAdapter(options.gpu, options.allowFallbackAdapter ?? false);
   const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = adapter.limits;
   const requiredLimits = { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage };
   const subgroups = adapter.features.has('subgroups') && (options.subgroups ?? true);
   const requiredFeatures: GPUFeatureName[] = subgroups ? ['subgroups'] : [];
-  const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
-  const { vendor, architecture, description } = adapter.info;
-  const name = [vendor, architecture, description].filter(Boolean).join(' ');
+  const name = adapterName(adapter.info);
+  const device = await adapter.requestDevice({ requiredLimits, requiredFeatures }).catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InternalError('gpu_error', `${name} gives no device: ${reason}`, { cause });
+  });
   return new WebgpuDevice(device, subgroups ? `${name}, subgroups` : name, options);
 }
 
@@ -55,6 +55,7 @@ export class WebgpuDevice implements Device {
   readonly #device: GPUDevice;
   readonly #pipelines: Pipelines;
   readonly #encoding: Encoding;
+  readonly #faults: Faults;
   readonly #landings: Landings;
   readonly #memoryBytes: number;
   readonly #buffers = new Map<DeviceBuffer, GPUBuffer>();
@@ -65,7 +66,6 @@ export class WebgpuDevice implements Device {
   #allocatedBytes = 0;
   #peakBytes = 0;
   #closed = false;
-  #lost: string | null = null;
 
   constructor(device: GPUDevice, name: string, options: WebgpuDeviceOptions) {
     const { loadShader, memoryBytes = 2 ** 36 } = options;
@@ -83,7 +83,11 @@ export class WebgpuDevice implements Device {
     };
     this.#landings = new Landings(device);
     this.#memoryBytes = memoryBytes;
-    void this.#watch();
+    this.#faults = new Faults(device);
+  }
+
+  get lost(): Promise<InternalError> {
+    return this.#faults.lost;
   }
 
   /** One buffer of the GPU each, all in bank 0: a dispatch may bind any of them together. */
@@ -94,7 +98,9 @@ export class WebgpuDevice implements Device {
       throw new InternalError('out_of_memory', `${byteLength} bytes for ${label} do not fit the GPU`);
     }
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const gpuBuffer = this.#device.createBuffer({ size, usage, label });
+    const gpuBuffer = this.#faults.createBuffer({ size, usage, label }, () => {
+      if (this.#buffers.has(buffer)) this.#allocatedBytes -= size;
+    });
     const buffer: DeviceBuffer = { byteLength, bank: 0, label };
     this.#buffers.set(buffer, gpuBuffer);
     this.#allocatedBytes += size;
@@ -105,13 +111,13 @@ export class WebgpuDevice implements Device {
   free(buffer: DeviceBuffer): void {
     const gpuBuffer = this.#own(buffer);
     this.#buffers.delete(buffer);
-    this.#allocatedBytes -= gpuBuffer.size;
+    if (this.#faults.hasMemory(gpuBuffer)) this.#allocatedBytes -= gpuBuffer.size;
     this.#epoch++;
     void this.#destroyLater(gpuBuffer);
   }
 
-  write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): Promise<void> {
-    const gpuBuffer = this.#own(buffer);
+  async write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): Promise<void> {
+    const gpuBuffer = this.#usable(buffer);
     invariant(
       byteOffset % 4 === 0 && data.byteLength % 4 === 0,
       `write of "${buffer.label}" is not aligned to 4`,
@@ -122,13 +128,13 @@ export class WebgpuDevice implements Device {
     );
   }
 
-  read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
-    const gpuBuffer = this.#own(buffer);
+  async read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
+    const gpuBuffer = this.#usable(buffer);
     invariant(byteOffset % 4 === 0 && byteLength % 4 === 0, `read of "${buffer.label}" is not aligned to 4`);
     invariant(byteOffset + byteLength <= buffer.byteLength, `read past the end of "${buffer.label}"`);
     // Only the sending is the queue's business: what comes later need not wait for the answer.
     const copied = this.#enqueue(async () => this.#landings.copy(gpuBuffer, byteOffset, byteLength));
-    return copied.then(({ arrived }) => arrived);
+    return copied.then(({ arrived }) => this.#faults.during(() => arrived));
   }
 
   /**
@@ -150,7 +156,10 @@ export class WebgpuDevice implements Device {
         runs.push(this.#run(ready.slice(from, from + MAX_DISPATCHES)));
       }
       // Only the sending is the queue's business: a read that follows need not wait for two answers in a row.
-      return { runs: Promise.all(runs) };
+      const done = Promise.all(runs);
+      // An error may end this task before anybody awaits them.
+      done.catch(() => {});
+      return { runs: done };
     });
     await done.runs;
   }
@@ -167,21 +176,19 @@ export class WebgpuDevice implements Device {
   async dispose(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#faults.close();
     await this.#tail;
+    // The driver of a device that was lost may not be there to answer.
+    if (this.#faults.isLost) return;
     await this.#landings.idle();
     this.#device.destroy();
-  }
-
-  async #watch(): Promise<void> {
-    const { reason, message } = await this.#device.lost;
-    this.#lost = `${reason}: ${message}`;
   }
 
   async #prepare(dispatch: Dispatch): Promise<void> {
     validateDispatch(dispatch, ALIGNMENT);
     const epoch = this.#epoch;
     const buffers = new Map<DeviceBuffer, GPUBuffer>();
-    for (const { buffer } of Object.values(dispatch.bindings)) buffers.set(buffer, this.#own(buffer));
+    for (const { buffer } of Object.values(dispatch.bindings)) buffers.set(buffer, this.#usable(buffer));
     const compiled = await this.#pipelines.get(dispatch);
     const what = prepareDispatch(this.#encoding, dispatch, compiled, (buffer) => buffers.get(buffer)!);
     this.#prepared.set(dispatch, { epoch, what });
@@ -189,18 +196,14 @@ export class WebgpuDevice implements Device {
 
   /** Sends at once; resolves when the GPU has done it. */
   async #run(prepared: readonly Prepared[]): Promise<void> {
-    const device = this.#device;
-    device.pushErrorScope('out-of-memory');
-    device.pushErrorScope('validation');
-    const temporary: GPUBuffer[] = [];
-    device.queue.submit([encodeDispatches(this.#encoding, prepared, temporary)]);
-    const scopes = [device.popErrorScope(), device.popErrorScope()];
-    const finished = device.queue.onSubmittedWorkDone();
-    for (const buffer of temporary) buffer.destroy();
-    const errors = await Promise.all(scopes);
-    await finished;
-    this.#checkOpen(true);
-    for (const error of errors) if (error) throw new InternalError('gpu_error', error.message);
+    await this.#faults.during(async () => {
+      const { queue } = this.#device;
+      const temporary: GPUBuffer[] = [];
+      queue.submit([encodeDispatches(this.#encoding, prepared, temporary)]);
+      const finished = queue.onSubmittedWorkDone();
+      for (const buffer of temporary) buffer.destroy();
+      await finished;
+    });
   }
 
   /** Work that was submitted before may still wait in the queue. */
@@ -212,7 +215,7 @@ export class WebgpuDevice implements Device {
 
   #enqueue<T>(task: () => Promise<T>): Promise<T> {
     this.#checkOpen();
-    const result = this.#tail.then(task);
+    const result = this.#tail.then(() => this.#faults.during(task));
     this.#tail = result.catch(() => {});
     return result;
   }
@@ -223,9 +226,16 @@ export class WebgpuDevice implements Device {
     return gpuBuffer;
   }
 
-  #checkOpen(closing = false): void {
-    invariant(closing || !this.#closed, 'the device is closed');
-    if (this.#lost !== null && !this.#closed) throw new InternalError('device_lost', this.#lost);
+  /** Throws `InternalError('out_of_memory')` for a buffer that has none. */
+  #usable(buffer: DeviceBuffer): GPUBuffer {
+    const gpuBuffer = this.#own(buffer);
+    this.#faults.check(gpuBuffer);
+    return gpuBuffer;
+  }
+
+  #checkOpen(): void {
+    invariant(!this.#closed, 'the device is closed');
+    this.#faults.check();
   }
 }
 

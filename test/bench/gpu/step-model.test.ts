@@ -1,5 +1,6 @@
 /** The model of bytes and dispatches against the steps themselves, tensor by tensor. */
 import { expect, test } from 'vitest';
+import { CHUNK } from '../../../kernels/attention-work.ts';
 import { createReferenceDevice } from '../../../src/tensor/reference/reference-device.ts';
 import { MODELS } from './random-model.ts';
 import { ServingModel } from './serving-model.ts';
@@ -66,7 +67,11 @@ test('a step takes as long as its dispatches, each at the limit that binds it', 
 
 test('positions seen count for each token, positions cached once a sequence', () => {
   const positions = Uint32Array.of(3, 4, 0);
-  expect(attentionTouched(positions, Uint32Array.of(0, 0, 1))).toEqual({ attended: 10, cached: 6 });
+  const heads = { heads: 4, keyValueHeads: 2 };
+  const touched = attentionTouched(positions, Uint32Array.of(0, 0, 1), heads);
+  expect(touched).toEqual({ attended: 10, cached: 6, split: 0, entries: 0 });
+  const long = attentionTouched(Uint32Array.of(3, 2 * CHUNK, CHUNK), Uint32Array.of(0, 1, 2), heads);
+  expect(long).toMatchObject({ split: 2, entries: 5 });
 });
 
 test('even choices hit nearly all of few experts and as many as they are of many', () => {

@@ -8,6 +8,7 @@
  * tokens see; of the pool the experts that tokens chose, each once however many chose it. Operations: of the products, in
  * f32 whatever the weights are kept as. The floor is a dispatch that waits for the one before and does nothing.
  */
+import { PARTIAL_HEAD } from '../../../kernels/attention-work.ts';
 import { tensorBytes } from '../../../kernels/formats.ts';
 import type { ModelConfig } from '../../../src/model/config.ts';
 import type { NumberFormat } from '../../../src/tensor/formats.ts';
@@ -63,6 +64,12 @@ export function stepParts(step: StepShape): StepPart[] {
   const expertSide = (width: number): number =>
     K > 0 ? choice + f32(touched.experts, T * K * R * width) : 0;
   const routes = f32(T, step.routes * (3 * step.maxExperts + 1));
+  const { split, entries } = touched;
+  const partials = entries * heads * (D + PARTIAL_HEAD);
+  const combine =
+    split === 0
+      ? []
+      : [part('sum of chunks', 'attention_combine', layers, f32(partials, 3 * split, split * queries))];
   const candidates = K > 0 ? touched.candidates : 0;
   const shrinks =
     K === 0
@@ -110,9 +117,10 @@ export function stepParts(step: StepShape): StepPart[] {
       'attention',
       'attention',
       layers,
-      f32(2 * T * queries, 2 * T) + 2 * cached(touched.cached * keys),
+      f32((2 * T - split) * queries, 2 * T, partials) + 2 * cached(touched.cached * keys),
       4 * touched.attended * queries,
     ),
+    ...combine,
     part(
       'output',
       'linear_experts',

@@ -38,7 +38,7 @@ export function shapeOf(
   const { positions, sequences, last } = placesOf(request);
   const routes = request.asking === 'different' ? request.sequences : 1;
   const shape = { config, formats, tokens: positions.length, draws: last.length, routes };
-  const attention = attentionTouched(positions, sequences);
+  const attention = attentionTouched(positions, sequences, config);
   const { experts: each, topK, rank } = SHARD;
   if (request.asking === 'base') {
     return { ...shape, maxExperts: 1, topK: 0, rank, touched: { ...attention, experts: 0, candidates: 0 } };

@@ -2,6 +2,7 @@
  * What a dispatch must do at least: the bytes of everything that it reads and writes, once each, and the floating-point
  * operations of its products. A cache that holds more than one use of a byte can do no better; one that does not, worse.
  */
+import { attentionWork, blockTokens, CHUNK } from '../../../kernels/attention-work.ts';
 import { tensorBytes } from '../../../kernels/formats.ts';
 import type { Dispatch, Tensor } from '../../../src/tensor/device.ts';
 import { elements } from '../../../src/tensor/tensors.ts';
@@ -18,19 +19,23 @@ export interface Touched {
   readonly attended: number;
   /** Sum over the sequences of the positions that any of its tokens sees. */
   readonly cached: number;
+  /** Tokens whose attention is split, and partial sums that are kept of them. */
+  readonly split: number;
+  readonly entries: number;
   /** Different experts among those that the tokens chose. */
   readonly experts: number;
   /** Different experts among which the tokens could choose. */
   readonly candidates: number;
 }
 
-export const NOTHING: Touched = { attended: 0, cached: 0, experts: 0, candidates: 0 };
+export const NOTHING: Touched = { attended: 0, cached: 0, split: 0, entries: 0, experts: 0, candidates: 0 };
 
-/** Σ over the tokens of one batch; `positions` and `sequences` as in a forward batch. */
+/** Σ over the tokens of one batch; `positions` and `sequences` as in a forward batch. Heads as a GPU splits them. */
 export function attentionTouched(
   positions: Uint32Array,
   sequences: Uint32Array,
-): Pick<Touched, 'attended' | 'cached'> {
+  { heads, keyValueHeads }: { readonly heads: number; readonly keyValueHeads: number },
+): Pick<Touched, 'attended' | 'cached' | 'split' | 'entries'> {
   let attended = 0;
   const longest = new Map<number, number>();
   for (const [token, position] of positions.entries()) {
@@ -38,7 +43,12 @@ export function attentionTouched(
     const sequence = sequences[token]!;
     longest.set(sequence, Math.max(longest.get(sequence) ?? 0, position + 1));
   }
-  return { attended, cached: [...longest.values()].reduce((sum, length) => sum + length, 0) };
+  const block = blockTokens(heads, keyValueHeads);
+  const { splits } = attentionWork(sequences, positions, { block, entries: Number.MAX_SAFE_INTEGER });
+  let entries = 0;
+  for (let i = 0; i < splits.length; i += 2) entries += Math.ceil((positions[splits[i]!]! + 1) / CHUNK);
+  const cached = [...longest.values()].reduce((sum, length) => sum + length, 0);
+  return { attended, cached, split: splits.length / 2, entries };
 }
 
 function bytesOf({ type, shape }: Tensor): number {
@@ -58,6 +68,8 @@ const expertRows: Part = (_, { experts }) => experts;
 const cachedRows: Part = ({ params }, { cached }) => cached / (params['page_size'] ?? 1);
 /** Half, since `readwrite` counts twice and they are only written. */
 const writtenPages: Part = ({ params }) => (params['T'] ?? 0) / (params['page_size'] ?? 1) / 2;
+/** Half: read, or written, not both. */
+const sampledRows: Part = ({ params }) => (params['rows'] ?? 0) / 2;
 const nothing: Part = () => 0;
 const tokenRows: Part = ({ params }) => params['T'] ?? 0;
 
@@ -71,11 +83,23 @@ const PARTS: Readonly<Record<string, Readonly<Record<string, Part>>>> = {
     k_pages: writtenPages,
     v_pages: writtenPages,
   },
-  attention: { page_table: nothing, k_pages: cachedRows, v_pages: cachedRows },
+  attention: {
+    page_table: nothing,
+    work: nothing,
+    k_pages: cachedRows,
+    v_pages: cachedRows,
+    o: ({ bindings }, { split }) => (bindings['o']!.shape[0]! - split) / 2,
+    partials: (_, { entries }) => entries / 2,
+  },
+  attention_combine: {
+    positions: (_, { split }) => split,
+    partials: (_, { entries }) => entries,
+    o: (_, { split }) => split / 2,
+  },
   matmul: { c: ({ bindings, params }) => bindings['c']!.shape[0]! * (params['accumulate'] === 1 ? 1 : 0.5) },
   norm_gate: { router: (_, { candidates }) => candidates },
-  // Read once, and written where there are penalties alone; the bench asks for none.
-  sample: { logits: ({ params }) => (params['rows'] ?? 0) / 2, raw: nothing, seen: nothing },
+  // Logits are read once, and written where there are penalties alone, and tokens are read there; the bench asks for none.
+  sample: { logits: sampledRows, tokens: sampledRows, raw: nothing, seen: nothing },
   expert_shrink: { a: expertRows },
   linear_experts: { b: expertRows, scales: expertRows },
   swiglu_experts: { b: expertRows, scales: expertRows },
