@@ -8,6 +8,11 @@ export function deviceOption(): Option {
   return new Option('--device <name>', WHERE).choices([...deviceNames]);
 }
 
+/** For training, whose kernels are tuned for the CPU only. */
+export function trainingDeviceOption(): Option {
+  return new Option('--device <name>', 'where to compute').choices([...deviceNames]).default('wasm');
+}
+
 /** The same, where the bare flag asks for a report. Its value is `true` then. */
 export function deviceOptionOrReport(): Option {
   const description = `${WHERE}; without a name: print what this machine has, and end`;

@@ -1,8 +1,13 @@
 /** What every training command does around a run: memory first, progress while it goes, a report at its end. */
+import { z } from 'zod';
 import { CallerError } from '../base/errors.ts';
+import { silentLogger } from '../base/logger.ts';
+import type { Device } from '../tensor/device.ts';
 import { MEMORY_PARTS, requireMemory, showBytes } from '../train/memory-estimate.ts';
 import type { MemoryEstimate } from '../train/memory-estimate.ts';
 import type { RunEnd } from '../train/run.ts';
+import { deviceNames, openOnDevice } from './devices.ts';
+import { findGpu } from './find-gpu.ts';
 import { createProgress } from './progress.ts';
 import type { Progress } from './progress.ts';
 import { writeReport } from './report/write-report.ts';
@@ -21,9 +26,23 @@ export function terminalProgress(tokensPerStep: number): Progress {
   });
 }
 
-/** Shows what a run will take, and refuses where that is more than `limit` (GiB), or than what the machine has free. */
-export function memoryCheck(limit: string | undefined): (estimate: MemoryEstimate) => void {
-  const limitBytes = limit === undefined ? process.availableMemory() : Number(limit) * 2 ** 30;
+/** The device of a run, by name. */
+export async function openTrainingDevice(name: string, threads: string): Promise<Device> {
+  const logger = { ...silentLogger, warn: (_: object, message: string) => tell(message) };
+  const request = { name: z.enum(deviceNames).parse(name), threads: Number(threads), findGpu, logger };
+  return openOnDevice(request, async (device) => device);
+}
+
+/**
+ * Shows what a run will take, and refuses where that is more than `limit` (GiB), or than what the machine has free. How much
+ * a GPU has nobody can ask: it refuses itself.
+ */
+export function memoryCheck(
+  limit: string | undefined,
+  { kind }: Pick<Device, 'kind'>,
+): (estimate: MemoryEstimate) => void {
+  const most = kind === 'webgpu' ? Number.POSITIVE_INFINITY : process.availableMemory();
+  const limitBytes = limit === undefined ? most : Number(limit) * 2 ** 30;
   if (!(limitBytes > 0)) {
     throw new CallerError('bad_memory_limit', `--memory-limit is in GiB, such as 2.5; it is "${limit}".`);
   }

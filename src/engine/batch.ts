@@ -28,7 +28,9 @@ const nothingSeen = new Uint32Array(0);
  */
 export function buildBatch(chunks: readonly ScheduledChunk[], carried = false): BuiltBatch {
   const size = chunks.reduce((sum, chunk) => sum + chunk.count, 0);
-  const maxPages = chunks.reduce((most, chunk) => Math.max(most, chunk.sequence.pages.length), 1);
+  const pages = chunks.reduce((most, chunk) => Math.max(most, chunk.sequence.pages.length), 1);
+  // A width that seldom changes: steps of the same shape are cheaper than new ones.
+  const maxPages = 2 ** Math.ceil(Math.log2(pages));
   const tokens = new Uint32Array(size);
   const positions = new Uint32Array(size);
   const sequences = new Uint32Array(size);

@@ -20,7 +20,7 @@ export function checkFormats(
 ): void {
   if (device.kind === 'wasm' && expertFormat !== 'f32') throw gpuOnly('Experts', expertFormat);
   if (device.kind === 'wasm' && kvFormat !== 'f32') throw gpuOnly('Keys and values', kvFormat);
-  const { hiddenSize, intermediateSize, heads, keyValueHeads, headSize } = config;
+  const { hiddenSize, intermediateSize, heads, headSize } = config;
   const names = layerNames(0);
   checkRow(`tensor ${EMBEDDING}`, hiddenSize, weightFormat, 'weights');
   checkRow(`tensor ${names.output}`, heads * headSize, weightFormat, 'weights');
@@ -28,7 +28,7 @@ export function checkFormats(
   checkRow('A of experts', hiddenSize, expertFormat, 'experts');
   checkRow('A of experts', intermediateSize, expertFormat, 'experts');
   checkRow('B of experts', experts.rank, expertFormat, 'experts, or another expert rank');
-  checkRow('the cache', keyValueHeads * headSize, kvFormat, 'cache');
+  checkRow('heads in the cache', headSize, kvFormat, 'cache');
 }
 
 function checkRow(what: string, length: number, format: NumberFormat, part: string): void {

@@ -11,6 +11,8 @@ import type { RouteTables } from './route-tables.ts';
 import type { StepBatch } from './runner.ts';
 
 export interface StepInputs {
+  /** Where all that the layers read lies, and its shapes: equal for steps that differ in numbers alone. */
+  readonly layout: string;
   /** u32 [T] */
   readonly tokens: Tensor;
   /** u32 [T] */
@@ -40,6 +42,8 @@ export class StepInputBuffer {
   readonly #maxLogitRows: number;
   readonly #workLimits: WorkLimits;
   #buffer: DeviceBuffer;
+  /** Of the buffer. */
+  #generation = 0;
   /** Used in turns: the write of a step may still be on its way when the step behind it is written. */
   #words: readonly [Uint32Array, Uint32Array];
 
@@ -77,6 +81,9 @@ export class StepInputBuffer {
     const segments = place(tables.segments, routes, maxExperts);
     const priors = place(tables.priors, routes, maxExperts);
     const topK = place(tables.topKs, routes);
+    const pageTable = place(batch.pageTable, batch.pageTable.length / maxPages, maxPages);
+    // What the layers read comes first: their places do not move with what the rest needs.
+    const ofLayers = parts.length;
     const logitRows: number[] = [];
     for (let from = 0; from < batch.logitRows.length; from += this.#maxLogitRows) {
       const rows = batch.logitRows.subarray(from, from + this.#maxLogitRows);
@@ -93,7 +100,6 @@ export class StepInputBuffer {
         seen: place(table.seen, table.seen.length / 2, 2),
       });
     }
-    const pageTable = place(batch.pageTable, batch.pageTable.length / maxPages, maxPages);
 
     this.#grow(length);
     const [words, other] = this.#words;
@@ -101,7 +107,11 @@ export class StepInputBuffer {
     for (const { values, tensor } of parts) words.set(values, tensor.byteOffset / 4);
     const written = this.#device.write(this.#buffer, 0, words.subarray(0, length));
     const view = (index: number): Tensor => ({ ...parts[index]!.tensor, buffer: this.#buffer });
+    const places = parts
+      .slice(0, ofLayers)
+      .map(({ tensor }) => `${tensor.byteOffset}:${tensor.shape.join()}`);
     const inputs = {
+      layout: `${this.#generation} ${cut.block} ${places.join(' ')}`,
       tokens: view(tokens),
       positions: view(positions),
       sequences: view(sequences),
@@ -130,5 +140,6 @@ export class StepInputBuffer {
     this.#device.free(this.#buffer);
     this.#words = [new Uint32Array(2 * words), new Uint32Array(2 * words)];
     this.#buffer = this.#device.allocate(8 * words, 'step.inputs');
+    this.#generation++;
   }
 }

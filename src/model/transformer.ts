@@ -31,6 +31,7 @@ import {
 import type { OuterWeights } from './serving-weights.ts';
 import { StepInputBuffer } from './step-inputs.ts';
 import type { StepInputs } from './step-inputs.ts';
+import { StepPlans } from './step-plans.ts';
 import { stepResult } from './step-result.ts';
 import { createStepTensors, viewStep } from './step-tensors.ts';
 import { TokenSampler } from './token-sampler.ts';
@@ -89,6 +90,7 @@ export class Transformer implements ModelRunner {
   readonly #sampler: TokenSampler;
   readonly #logits: Tensor;
   readonly #logitInput: Tensor;
+  readonly #plans = new StepPlans();
   #dispatchesPerLayer = 0;
   /** Tokens that the last step draws. */
   #drawn = 0;
@@ -231,7 +233,10 @@ export class Transformer implements ModelRunner {
       scales: this.experts.scales,
       inputs,
     };
-    const layers = this.#layers.flatMap((layer) => serveLayer(context, layer, step));
+    const key = `${step.choice.slots.shape.join()} ${inputs.layout}`;
+    const layers = this.#plans.get(key, () =>
+      this.#layers.flatMap((layer) => serveLayer(context, layer, step)),
+    );
     this.#dispatchesPerLayer = layers.length / this.#layers.length;
     return [ops.embedding(tokens, this.#outer.embedding, step.residual), ...layers];
   }

@@ -146,7 +146,7 @@ export async function tune(
   config: TuneRunConfig,
   { stopAfter = Infinity, ...changes }: Partial<TuneRunRequest> & { stopAfter?: number } = {},
 ): Promise<Tuned> {
-  const device = await openDevice();
+  const device = changes.device ?? (await openDevice());
   const abort = new AbortController();
   const losses = new Map<number, number>();
   try {

@@ -203,3 +203,11 @@ test('threads are waited for where the platform has no waitAsync, too', async ()
     Reflect.set(Atomics, 'waitAsync', waitAsync);
   }
 });
+
+test('kernels that were built before the newest one was added are refused, with what to do', async () => {
+  // A module without any export.
+  const module = await WebAssembly.compile(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+  expect(() => new WasmDevice({ module, spawn: null, threads: 1 })).toThrowError(
+    /lack .*npm run build:kernels/,
+  );
+});

@@ -2,19 +2,27 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { createWasmDevice } from '../../tensor/wasm/node.ts';
 import { exportBase, runBase } from '../../train/base-run.ts';
 import { baseRunSchema, parseRunConfig } from '../../train/config.ts';
 import { encodeTrainer } from '../../train/run-files.ts';
 import { writeWhole } from '../../train/write-whole.ts';
 import { badRows, SKIP_BAD_ROWS } from '../bad-rows.ts';
+import { trainingDeviceOption } from '../device-option.ts';
 import { openTokenizer } from '../files.ts';
-import { interruptSignal, memoryCheck, tell, tellEnd, terminalProgress } from '../training-session.ts';
+import {
+  interruptSignal,
+  memoryCheck,
+  openTrainingDevice,
+  tell,
+  tellEnd,
+  terminalProgress,
+} from '../training-session.ts';
 
 interface BaseOptions {
   readonly data: string;
   readonly folder: string;
   readonly threads: string;
+  readonly device: string;
   readonly out: string;
   readonly memoryLimit?: string;
   readonly skipBadRows?: boolean;
@@ -31,6 +39,7 @@ export function registerTrainBaseCommand(train: Command): void {
     .option('--out <directory>', 'where the tokenizer is, and the trained checkpoint goes', 'weights/base')
     .option('--resume <file>', 'resume file to go on from when the folder has no state')
     .option('--threads <n>', 'compute threads', '2')
+    .addOption(trainingDeviceOption())
     .option(SKIP_BAD_ROWS, 'train without the rows that are not as they should be')
     .option('--memory-limit <GiB>', 'most memory the run may take; by default what the machine has free')
     .action(trainBase);
@@ -39,7 +48,7 @@ export function registerTrainBaseCommand(train: Command): void {
 async function trainBase(runFile: string, options: BaseOptions): Promise<void> {
   const config = parseRunConfig(await readFile(runFile, 'utf8'), baseRunSchema, runFile);
   const { tokenizer, files } = await openTokenizer(options.out);
-  const device = await createWasmDevice({ threads: Number(options.threads) });
+  const device = await openTrainingDevice(options.device, options.threads);
   try {
     const bad = badRows(options.skipBadRows);
     const progress = terminalProgress(config.rows * config.rowLength);
@@ -52,7 +61,7 @@ async function trainBase(runFile: string, options: BaseOptions): Promise<void> {
       folder: resolve(options.folder),
       ...(options.resume === undefined ? {} : { resumeFrom: new Uint8Array(await readFile(options.resume)) }),
       ...bad.request,
-      onMemory: memoryCheck(options.memoryLimit),
+      onMemory: memoryCheck(options.memoryLimit, device),
       onStart: ({ parts, rows, step, totalSteps }) => {
         for (const part of parts) tell(`${part.part}: ${part.documents} documents, ${part.tokens} tokens`);
         tell(`${rows} rows of ${config.rowLength} tokens; ${device.description}`);

@@ -9,7 +9,6 @@ import { openCheckpoint } from '../../model/checkpoint.ts';
 import { fingerprint } from '../../model/fingerprint.ts';
 import { readShardFile } from '../../model/shard-file.ts';
 import type { ShardFile } from '../../model/shard-file.ts';
-import { createWasmDevice } from '../../tensor/wasm/node.ts';
 import { parseRunConfig } from '../../train/config.ts';
 import { tuneRunSchema } from '../../train/tune-config.ts';
 import type { TuneRunConfig } from '../../train/tune-config.ts';
@@ -18,13 +17,22 @@ import { runTune } from '../../train/tune-run.ts';
 import { writeWhole } from '../../train/write-whole.ts';
 import { directorySource } from '../directory-source.ts';
 import { badRows, SKIP_BAD_ROWS } from '../bad-rows.ts';
+import { trainingDeviceOption } from '../device-option.ts';
 import { openTokenizer } from '../files.ts';
-import { interruptSignal, memoryCheck, tell, tellEnd, terminalProgress } from '../training-session.ts';
+import {
+  interruptSignal,
+  memoryCheck,
+  openTrainingDevice,
+  tell,
+  tellEnd,
+  terminalProgress,
+} from '../training-session.ts';
 
 interface TuneOptions {
   readonly data: string;
   readonly folder: string;
   readonly threads: string;
+  readonly device: string;
   readonly out: string;
   readonly memoryLimit?: string;
   readonly skipBadRows?: boolean;
@@ -47,6 +55,7 @@ export function registerTrainTuneCommand(train: Command): void {
     .option('--out <directory>', 'where the shard files or the checkpoint go', 'weights/shards')
     .option('--licence <text>', 'licence of the shards', 'Apache-2.0')
     .option('--threads <n>', 'compute threads', '2')
+    .addOption(trainingDeviceOption())
     .option(SKIP_BAD_ROWS, 'train without the rows that are not as they should be')
     .option('--memory-limit <GiB>', 'most memory the run may take; by default what the machine has free')
     .action(trainTune);
@@ -58,7 +67,7 @@ async function trainTune(runFile: string, options: TuneOptions): Promise<void> {
   const checkpoint = await openCheckpoint(directorySource(options.base));
   const baseFingerprint = await fingerprint(checkpoint);
   const frozenShards = await readFrozen(config.frozen ?? [], options, baseFingerprint);
-  const device = await createWasmDevice({ threads: Number(options.threads) });
+  const device = await openTrainingDevice(options.device, options.threads);
   try {
     const bad = badRows(options.skipBadRows);
     const progress = terminalProgress(config.rows * config.rowLength);
@@ -73,7 +82,7 @@ async function trainTune(runFile: string, options: TuneOptions): Promise<void> {
       dataDirectory: resolve(options.data),
       folder: resolve(options.folder),
       ...bad.request,
-      onMemory: memoryCheck(options.memoryLimit),
+      onMemory: memoryCheck(options.memoryLimit, device),
       onStart: ({ rows, step, totalSteps }) => {
         for (const [name, count] of Object.entries(rows)) tell(`${name}: ${count} rows`);
         bad.report(tell);

@@ -71,6 +71,7 @@ export class WasmDevice implements Device {
       threads: options.spawn ? options.threads : 1,
     };
     const { module, spawn, threads, variant } = this.#options;
+    checkComplete(module);
     this.#team = new Team({ module, functions: names, threads, spawn });
     this.description = `WebAssembly ${variant}, ${threads} thread${threads === 1 ? '' : 's'}`;
   }
@@ -270,4 +271,13 @@ function encodedArguments(
     const tensor = tensors[index]!;
     return [FORMATS.indexOf(tensor.type), places[index]! + valueBytes(tensor.type, elementCount(tensor))];
   });
+}
+
+/** Threads that find a kernel missing could only stop, and whoever waits for them with them. */
+function checkComplete(module: WebAssembly.Module): void {
+  const built = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
+  const missing = names.filter((name) => !built.has(name));
+  if (missing.length === 0) return;
+  const message = `the built kernels lack ${missing.join(', ')}: run \`npm run build:kernels\``;
+  throw new InternalError('kernels_not_built', message);
 }
