@@ -4,7 +4,7 @@
  * shifted into place.
  */
 import {
-  elementMask, F16, fourScales, halfFactor, highHalves, levels, lowHalves, nibbleFlip, Q8, scaleBytes, valueBytes,
+  anyHighHalves, anySmall, elementMask, F16, fourScales, elementFactor, highHalves, levels, lowHalves, nibbleFlip, Q8, scaleBytes, valueBytes,
 } from '../simd/formats.simd';
 import { high32, high64, low32, low64 } from '../simd/shuffles.simd';
 
@@ -37,15 +37,23 @@ export function packCompact(
 
 /** Four rows of halves to one half of a panel. */
 function packHalves(p0: usize, p1: usize, p2: usize, p3: usize, kc: i32, to: usize): void {
-  const mask = elementMask(F16), factor = halfFactor(F16);
+  const mask = elementMask(F16), factor = elementFactor(F16);
   const end = <usize>kc << 1;
   for (let k: usize = 0; k < end; k += 16) {
     const r0 = v128.load(p0 + k), r1 = v128.load(p1 + k), r2 = v128.load(p2 + k), r3 = v128.load(p3 + k);
     const t0 = low32(r0, r1), t1 = high32(r0, r1), t2 = low32(r2, r3), t3 = high32(r2, r3);
-    putHalves(low64(t0, t2), mask, factor, to);
-    putHalves(high64(t0, t2), mask, factor, to + 64);
-    putHalves(low64(t1, t3), mask, factor, to + 128);
-    putHalves(high64(t1, t3), mask, factor, to + 192);
+    const w0 = low64(t0, t2), w1 = high64(t0, t2), w2 = low64(t1, t3), w3 = high64(t1, t3);
+    if (anySmall(w0, w1, w2, w3)) {
+      putAnyHalves(w0, to);
+      putAnyHalves(w1, to + 64);
+      putAnyHalves(w2, to + 128);
+      putAnyHalves(w3, to + 192);
+    } else {
+      putHalves(w0, mask, factor, to);
+      putHalves(w1, mask, factor, to + 64);
+      putHalves(w2, mask, factor, to + 128);
+      putHalves(w3, mask, factor, to + 192);
+    }
     to += 256;
   }
 }
@@ -56,17 +64,23 @@ function putHalves(words: v128, mask: v128, factor: v128, to: usize): void {
   v128.store(to, highHalves(words, mask, factor), 32);
 }
 
+/** The same where some are subnormal. Not inlined: it is rare. */
+function putAnyHalves(words: v128, to: usize): void {
+  v128.store(to, anyHighHalves(i32x4.shl(words, 16)));
+  v128.store(to, anyHighHalves(words), 32);
+}
+
 /** Four rows of blocks to one half of a panel. */
 function packLevels(
   p0: usize, p1: usize, p2: usize, p3: usize, s0: usize, s1: usize, s2: usize, s3: usize,
   format: i32, kc: i32, to: usize,
 ): void {
-  const mask = elementMask(format), factor = halfFactor(format), halves = elementMask(F16);
+  const mask = elementMask(format), factor = elementFactor(format);
   const flip = nibbleFlip();
   const blocks = scaleBytes(<usize>kc);
   let k: usize = 0;
   for (let block: usize = 0; block < blocks; block += 2) {
-    const scales = fourScales(s0 + block, s1 + block, s2 + block, s3 + block, halves, factor);
+    const scales = fourScales(s0 + block, s1 + block, s2 + block, s3 + block, factor);
     for (const end = k + valueBytes(format, 32); k < end; k += 16) {
       const r0 = v128.load(p0 + k), r1 = v128.load(p1 + k), r2 = v128.load(p2 + k), r3 = v128.load(p3 + k);
       const t0 = low32(r0, r1), t1 = high32(r0, r1), t2 = low32(r2, r3), t3 = high32(r2, r3);

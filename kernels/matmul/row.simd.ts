@@ -3,7 +3,7 @@
  * nobody reads them twice; the sums are those of a block of packed panels, in the same order, bit for bit.
  */
 import {
-  elementMask, F16, F32, fourScales, halfFactor, highHalves, levels, lowHalves, nibbleFlip, Q8, scaleBytes, valueBytes,
+  anyHighHalves, anySmall, elementMask, F16, F32, fourScales, elementFactor, highHalves, levels, lowHalves, nibbleFlip, Q8, scaleBytes, valueBytes,
 } from '../simd/formats.simd';
 import { madd } from '../simd/lanes.simd';
 import { high32, high64, low32, low64 } from '../simd/shuffles.simd';
@@ -26,20 +26,20 @@ export function rowProduct(
       w += 16;
     }
   } else if (format == F16) {
-    const mask = elementMask(F16), factor = halfFactor(F16);
+    const mask = elementMask(F16), factor = elementFactor(F16);
     for (; a < end; a += 32) {
       c0 = addHalves(c0, w, row, mask, factor, a);
       c1 = addHalves(c1, w + half, row, mask, factor, a);
       w += 16;
     }
   } else {
-    const halves = elementMask(F16), mask = elementMask(format), factor = halfFactor(format);
+    const mask = elementMask(format), factor = elementFactor(format);
     const flip = nibbleFlip();
     const next = scaleBytes(N);
     for (; a < end; a += 128) {
       const q = scales + (next << 2);
-      const s0 = fourScales(scales, scales + next, scales + 2 * next, scales + 3 * next, halves, factor);
-      const s1 = fourScales(q, q + next, q + 2 * next, q + 3 * next, halves, factor);
+      const s0 = fourScales(scales, scales + next, scales + 2 * next, scales + 3 * next, factor);
+      const s1 = fourScales(q, q + next, q + 2 * next, q + 3 * next, factor);
       if (format == Q8) {
         c0 = addBytes(c0, w, row, mask, s0, a);
         c1 = addBytes(c1, w + half, row, mask, s1, a);
@@ -74,16 +74,29 @@ function addFloats(c: v128, w: usize, row: usize, a: usize): v128 {
 function addHalves(c: v128, w: usize, row: usize, mask: v128, factor: v128, a: usize): v128 {
   const r0 = v128.load(w), r1 = v128.load(w + row), r2 = v128.load(w + 2 * row), r3 = v128.load(w + 3 * row);
   const t0 = low32(r0, r1), t1 = high32(r0, r1), t2 = low32(r2, r3), t3 = high32(r2, r3);
-  c = addTwo(c, low64(t0, t2), mask, factor, a);
-  c = addTwo(c, high64(t0, t2), mask, factor, a + 8);
-  c = addTwo(c, low64(t1, t3), mask, factor, a + 16);
-  return addTwo(c, high64(t1, t3), mask, factor, a + 24);
+  const w0 = low64(t0, t2), w1 = high64(t0, t2), w2 = low64(t1, t3), w3 = high64(t1, t3);
+  if (anySmall(w0, w1, w2, w3)) {
+    c = addAnyTwo(c, w0, a);
+    c = addAnyTwo(c, w1, a + 8);
+    c = addAnyTwo(c, w2, a + 16);
+    return addAnyTwo(c, w3, a + 24);
+  }
+  c = addTwo(c, w0, mask, factor, a);
+  c = addTwo(c, w1, mask, factor, a + 8);
+  c = addTwo(c, w2, mask, factor, a + 16);
+  return addTwo(c, w3, mask, factor, a + 24);
 }
 
 @inline
 function addTwo(c: v128, words: v128, mask: v128, factor: v128, a: usize): v128 {
   c = madd(v128.load32_splat(a), lowHalves(words, mask, factor), c);
   return madd(v128.load32_splat(a, 4), highHalves(words, mask, factor), c);
+}
+
+/** The same sums where some halves are subnormal. Not inlined: it is rare. */
+function addAnyTwo(c: v128, words: v128, a: usize): v128 {
+  c = madd(v128.load32_splat(a), anyHighHalves(i32x4.shl(words, 16)), c);
+  return madd(v128.load32_splat(a, 4), anyHighHalves(words), c);
 }
 
 /** Sixteen elements of four rows. */

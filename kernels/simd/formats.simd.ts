@@ -6,11 +6,13 @@ export const Q4: i32 = 3;
 
 /**
  * Constants in memory, where a load is cheaper than what V8 makes of a vector constant in a loop: masks of a half's bits
- * after its shift and of the topmost byte and nibble, 2¹¹² for halves, with 2⁻²⁴ and 2⁻²⁸ for levels that lie that far up,
- * and what makes a nibble a signed number.
+ * after its shift and of the topmost byte and nibble; 2¹¹² for halves, 2⁻²⁴ and 2⁻²⁸ for levels that lie that far up; what
+ * makes a nibble a signed number; and for halves in the upper 16 bits their magnitude, their sign, 112 as an exponent, and
+ * 2⁻¹⁴; magnitudes of halves side by side, and the smallest normal one.
  */
 const CONSTANTS = memory.data<u32>([
-  0x8fffe000, 0xff000000, 0xf0000000, 0x77800000, 0x6b800000, 0x69800000, 0x88888888,
+  0x8fffe000, 0xff000000, 0xf0000000, 0x77800000, 0x33800000, 0x31800000, 0x88888888, 0x7fff0000, 0x80000000, 0x38000000,
+  0x38800000, 0x7fff7fff, 0x04000400,
 ]);
 
 @inline
@@ -24,9 +26,9 @@ export function elementMask(format: i32): v128 {
   return constant(<usize>(format - F16));
 }
 
-/** Turns a half's bits into its value; a scale's, too, less the place of the levels that it multiplies. */
+/** What the masked element is multiplied with to be its value, where it has no scale or a scale of one. */
 @inline
-export function halfFactor(format: i32): v128 {
+export function elementFactor(format: i32): v128 {
   return constant(3 + <usize>(format - F16));
 }
 
@@ -35,16 +37,36 @@ export function nibbleFlip(): v128 {
   return constant(6);
 }
 
-/** Four finite halves, in the low 16 bits each, as floats by the mask and the factor of f16; subnormal ones too. */
+/** Four normal halves, in the low 16 bits each, as floats by the mask and the factor of f16. */
 @inline
 export function lowHalves(words: v128, mask: v128, factor: v128): v128 {
   return highHalves(i32x4.shl(words, 16), mask, factor);
 }
 
-/** The same of the high 16 bits. */
+/** The same of the high 16 bits. Subnormal ones are right, too, but processors are slow at them. */
 @inline
 export function highHalves(words: v128, mask: v128, factor: v128): v128 {
   return f32x4.mul(v128.and(i32x4.shr_s(words, 3), mask), factor);
+}
+
+/** Whether any of the halves in four vectors is subnormal or zero. */
+@inline
+export function anySmall(r0: v128, r1: v128, r2: v128, r3: v128): bool {
+  const magnitude = constant(11);
+  const s0 = i16x8.min_s(v128.and(r0, magnitude), v128.and(r1, magnitude));
+  const s1 = i16x8.min_s(v128.and(r2, magnitude), v128.and(r3, magnitude));
+  return v128.any_true(i16x8.lt_s(i16x8.min_s(s0, s1), constant(12)));
+}
+
+/**
+ * Any four finite halves, in the high 16 bits, as floats, without a subnormal float on the way. With 112 added to its exponent
+ * a normal half is right; a subnormal one of value 2 f is f + 2⁻¹⁵ then, which is below 2⁻¹⁴.
+ */
+@inline
+export function anyHighHalves(words: v128): v128 {
+  const near = i32x4.add(i32x4.shr_u(v128.and(words, constant(7)), 3), constant(9));
+  const exact = f32x4.add(near, f32x4.pmin(f32x4.splat(0), f32x4.sub(near, constant(10))));
+  return v128.or(exact, v128.and(words, constant(8)));
 }
 
 /** Levels whose lowest bit is `shift` below their place at the top of a word, times scales that make up for that place. */
@@ -53,14 +75,14 @@ export function levels(words: v128, shift: i32, mask: v128, scales: v128): v128 
   return f32x4.mul(f32x4.convert_i32x4_s(v128.and(i32x4.shl(words, shift), mask)), scales);
 }
 
-/** Scales of the blocks of four rows, for `levels`. */
+/** Scales of the blocks of four rows, for `levels`, which lie as far up as `factor` makes up for. */
 @inline
-export function fourScales(s0: usize, s1: usize, s2: usize, s3: usize, mask: v128, factor: v128): v128 {
+export function fourScales(s0: usize, s1: usize, s2: usize, s3: usize, factor: v128): v128 {
   let halves = i32x4.splat(<i32>load<u16>(s0));
   halves = i32x4.replace_lane(halves, 1, <i32>load<u16>(s1));
   halves = i32x4.replace_lane(halves, 2, <i32>load<u16>(s2));
   halves = i32x4.replace_lane(halves, 3, <i32>load<u16>(s3));
-  return lowHalves(halves, mask, factor);
+  return f32x4.mul(anyHighHalves(i32x4.shl(halves, 16)), factor);
 }
 
 /** Bytes of the values of so many elements, without scales. */
@@ -103,6 +125,5 @@ export function decode(from: usize, scales: usize, format: i32, first: usize, n:
 
 @inline
 function half(p: usize): f32 {
-  const words = i32x4.splat(<i32>load<u16>(p));
-  return f32x4.extract_lane(lowHalves(words, elementMask(F16), halfFactor(F16)), 0);
+  return f32x4.extract_lane(anyHighHalves(i32x4.splat(<i32>load<u16>(p) << 16)), 0);
 }

@@ -8,7 +8,7 @@ import type { BuiltBatch } from './batch.ts';
 import type { ScheduledChunk, Scheduler } from './scheduler.ts';
 
 /**
- * The chunks that follow those under way; undefined where something else may have to come next: somebody waits or leaves,
+ * The chunks that follow those under way; undefined where something else may have to come next: somebody comes or leaves,
  * or has no page.
  */
 export function chunksBehind(
@@ -17,7 +17,8 @@ export function chunksBehind(
   runner: ModelRunner,
 ): ScheduledChunk[] | undefined {
   if (results.length > (runner.maxCarried ?? 0)) return undefined;
-  if (scheduler.waiting.length > 0 || results.length !== scheduler.running.length) return undefined;
+  if (scheduler.admits || scheduler.waiting.some(({ ended }) => ended)) return undefined;
+  if (results.length !== scheduler.running.length) return undefined;
   const chunks: ScheduledChunk[] = [];
   for (const { chunk, draw } of results) {
     const { sequence } = chunk;

@@ -55,6 +55,15 @@ export class Scheduler {
     this.#releasePages(sequence);
   }
 
+  /** Whether the one that waits longest would get its pages now. */
+  get admits(): boolean {
+    const [first] = this.waiting;
+    if (!first || this.running.length >= this.#limits.maxSequences) return false;
+    // A little is left free, or the newcomer's admission would at once displace somebody.
+    const headroom = Math.min(this.running.length, this.allocator.pages >>> 4);
+    return this.allocator.free >= this.#pagesFor(first.length) + headroom;
+  }
+
   /** Pages for so many tokens of a running sequence, if they are free: nobody is displaced for them. */
   reserve(sequence: Sequence, tokens: number): boolean {
     const pages = this.allocator.allocate(Math.max(0, this.#pagesFor(tokens) - sequence.pages.length));
@@ -116,21 +125,15 @@ export class Scheduler {
   }
 
   #admit(): void {
-    while (this.running.length < this.#limits.maxSequences) {
-      const sequence = this.waiting[0];
-      if (!sequence) return;
-      const needed = this.#pagesFor(sequence.length);
-      // A little is left free, or the newcomer's admission would at once displace somebody.
-      const headroom = Math.min(this.running.length, this.allocator.pages >>> 4);
-      const pages = this.allocator.free >= needed + headroom && this.allocator.allocate(needed);
-      if (!pages) {
-        invariant(this.running.length > 0, 'a sequence that fits the cache is admitted when nothing runs');
-        return;
-      }
+    while (this.admits) {
+      const sequence = this.waiting.shift();
+      const pages = sequence && this.allocator.allocate(this.#pagesFor(sequence.length));
+      invariant(pages, 'what is admitted gets its pages');
       sequence.pages = pages;
-      this.waiting.shift();
       this.running.push(sequence);
     }
+    const stuck = this.running.length === 0 && this.waiting.length > 0;
+    invariant(!stuck, 'a sequence that fits the cache is admitted when nothing runs');
   }
 
   #pagesFor(tokens: number): number {

@@ -128,6 +128,26 @@ describe('Steps sent behind each other', () => {
     expect(engine.stats().generatedTokens).toBe(4);
   });
 
+  it('go on while requests wait that have no place, and take one out that gives up', async () => {
+    const held = gate();
+    const runner = new CarryingRunner({ after: (step) => (step === 6 ? held.opened : undefined) });
+    const engine = new Engine(runner, { maxSequences: 1 });
+    const abort = new AbortController();
+    let releasedBehind: string | undefined;
+    const onReleased = (): void => void (releasedBehind = runner.log.at(-1));
+    const first = collect(engine.generate(ask([1], { maxTokens: 40 })));
+    const second = collect(engine.generate(ask([2])));
+    const impatient = collect(engine.generate(ask([3], { onReleased }), abort.signal));
+    await expect.poll(() => runner.log).toContain('begin 7 carried');
+    abort.abort();
+    await expect(impatient).rejects.toMatchObject({ code: 'cancelled' });
+    held.open();
+    expect(tokensOf(await first)).toEqual(expectedGreedy([1], 40, base, 61));
+    expect(tokensOf(await second)).toEqual(expectedGreedy([2], 8, base, 61));
+    expect(releasedBehind).toBe('end 7');
+    expect(carried(runner)).toBeGreaterThan(30);
+  });
+
   it('are not sent past the end of an answer', async () => {
     const runner = new CarryingRunner();
     await run(new Engine(runner), [ask([1], { maxTokens: 1 }), ask([2, 3], { maxTokens: 0 })]);

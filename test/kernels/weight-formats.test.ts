@@ -30,6 +30,24 @@ describe.each(devices)('%s', (_, opened) => {
     expect([...seen].sort()).toEqual(['f16', 'q4', 'q8']);
   });
 
+  test.each([2 ** -9, 2 ** -14, 2 ** -18])(
+    'weights scaled by %d, whose halves are subnormal',
+    async (scale) => {
+      const device = await opened;
+      const spec = kernels.linearExperts;
+      for (const kernelCase of casesOf(spec).filter(({ params }) => params.N! % 32 === 0)) {
+        const w = kernelCase.inputs.w!.map((value) => value * scale);
+        const y = kernelCase.inputs.y!.map(() => 0);
+        const tiny = { ...kernelCase, inputs: { ...kernelCase.inputs, w, y } };
+        for (const format of ['f16', 'q8', 'q4'] as const) {
+          const actual = await runOnDevice(device, spec, tiny, 0, { w: format });
+          const expected = await runOnDevice(device, spec, rounded(tiny, { w: format }));
+          expect(bits(actual.y!), format).toEqual(bits(expected.y!));
+        }
+      }
+    },
+  );
+
   test('experts and cache come as f32 only', async () => {
     const device = await opened;
     const spec = kernels.linearExperts;

@@ -92,7 +92,7 @@ async function warmCache({ device, take }: WatchedGpu, serving: ServingModel): P
   await fillCache(device, take().dispatches);
 }
 
-/** Every kernel of the steps of decoding at each batch, few and many positions on, and of the longest piece of a prompt. */
+/** Every kernel of the steps of decoding at each batch, and of the longest piece of a prompt. */
 async function kernels(
   context: BenchContext,
   watched: WatchedGpu,
@@ -103,19 +103,16 @@ async function kernels(
   const { options, report, say } = context;
   const ceilings = ceilingsOf(report.limits!);
   const { maxTokens } = options;
-  const ends = new Set([Math.min(...options.contexts), Math.max(...options.contexts)]);
-  const cells: Cell[] = [...ends]
-    .flatMap((positions) =>
-      options.batches.map((sequences) => ({ sequences, tokens: 1, context: positions })),
-    )
-    .filter((cell) => pagesOf(cell) <= serving.sizes.pages);
-  cells.push({
-    sequences: 1,
-    tokens: Math.min(maxTokens, Math.max(...options.contexts)),
-    context: maxTokens,
+  const longest = Math.max(...options.contexts);
+  const cells: Cell[] = options.batches.map((sequences) => {
+    // As long as fits the cache.
+    const fitting = Math.floor(serving.sizes.pages / sequences) * PAGE_SIZE;
+    return { sequences, tokens: 1, context: Math.min(longest, Math.max(1, fitting)) };
   });
+  const prompt = Math.min(maxTokens, longest);
+  cells.push({ sequences: 1, tokens: prompt, context: prompt });
   for (const cell of cells) {
-    const request = { ...cell, context: Math.max(cell.context, cell.tokens), asking: 'same' } as const;
+    const request = { ...cell, asking: 'same' } as const;
     watched.take();
     await serving.model.step(serving.batch(request));
     const { dispatches } = watched.take();
