@@ -60,9 +60,9 @@ export function createStager(options: StagerOptions): Stager {
         const count = (failures.get(key)?.count ?? 0) + 1;
         const pauseMs = Math.min(longestPauseMs, 500 * 2 ** count);
         failures.set(key, { count, notBefore: Date.now() + pauseMs });
-        const code =
-          error instanceof CallerError || error instanceof InternalError ? error.code : 'fetch_failed';
-        logger.warn({ shard: keyOf(shard), code, retryInMs: pauseMs }, 'shard could not be staged');
+        const isKnown = error instanceof CallerError || error instanceof InternalError;
+        const why = isKnown ? { code: error.code, detail: error.message } : { code: 'fetch_failed' };
+        logger.warn({ shard: keyOf(shard), ...why, retryInMs: pauseMs }, 'shard could not be staged');
       }
     }
   };

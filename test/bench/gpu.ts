@@ -9,7 +9,6 @@ import { ceilingsOf, measureLimits } from './gpu/limits.ts';
 import { openGpu, requestRawDevice } from './gpu/open.ts';
 import { parseOptions, type BenchOptions } from './gpu/options.ts';
 import { runPeer } from './gpu/run-peer.ts';
-import { writeRandomGguf } from './gpu/peer.ts';
 import { printAims, printComparisons, printKernels, printLimits, printMachine } from './gpu/print.ts';
 import { SHARD } from './gpu/random-model.ts';
 import { kernelKey, mergeRows, openReport, readReport, saveReport, type Report } from './gpu/report.ts';
@@ -25,7 +24,6 @@ const options = parseOptions(process.argv.slice(2));
 const isOnlyModel = options.sections.every((section) => section === 'model');
 if (isOnlyModel) printModel(await readReport(options.out));
 else if (options.swiftshader && process.env['VK_DRIVER_FILES'] === undefined) await restartOnSwiftshader();
-else if (options.writeGguf !== undefined) await writeRandomGguf(options.models[0]!, options.writeGguf);
 else await bench(options);
 
 async function bench(options: BenchOptions): Promise<void> {

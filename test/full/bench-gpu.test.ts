@@ -65,10 +65,17 @@ test.skipIf(!hasSwiftshader)('all sections at once', async () => {
   expect(out.comparisons.length).toBe(out.steps.length);
   for (const row of out.comparisons) expect(row.predictedDispatches).toBe(row.dispatches);
   expect(new Set(out.aims.map(({ aim }) => aim)).size).toBe(4);
-  expect(out.skipped).toEqual([
-    { section: 'peer', what: 'llama.cpp', why: 'neither --llama nor --gguf was given' },
-  ]);
-  expect(text).toContain('llama-quantize');
+  expect(out.skipped).toEqual([{ section: 'peer', what: 'llama.cpp', why: 'no --llama was given' }]);
+  expect(text).toContain('llama.cpp was not compared');
+});
+
+test.skipIf(!hasSwiftshader)('llama.cpp beside us, there on the CPU', async () => {
+  const { out } = await report('peer.json', '--only', 'peer', '--llama', 'node-llama-cpp');
+  expect(out.peer.map(({ test }) => test)).toEqual(['prompt of 12', '64 tokens after none']);
+  for (const { ours, theirs, ratio, peer } of out.peer) {
+    expect(Math.min(ours.least, theirs.least, ratio)).toBeGreaterThan(0);
+    expect(peer).toContain('CPU');
+  }
 });
 
 test.skipIf(!hasSwiftshader)('parts of the bench add to one report', async () => {

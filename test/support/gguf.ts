@@ -13,45 +13,72 @@ type GgufValue =
   | { readonly type: 'strings'; readonly value: readonly string[] }
   | { readonly type: 'i32s'; readonly value: readonly number[] };
 
-interface GgufTensor {
+/** What a file's header says of a tensor. */
+interface GgufEntry {
   readonly name: string;
+  readonly type: keyof typeof TENSOR_TYPES;
   /** Row-major, as everywhere else here; GGUF's order, fastest first, is made when writing. */
   readonly shape: readonly number[];
+  readonly byteLength: number;
+}
+
+interface GgufTensor extends Pick<GgufEntry, 'name' | 'shape'> {
   readonly values: Float32Array;
 }
 
+const TENSOR_TYPES = { f32: 0, f16: 1, q4_0: 2, q8_0: 8 } as const;
 const TYPE_IDS = { u32: 4, f32: 6, string: 8, array: 9, i32: 5 } as const;
-const ALIGNMENT = 32;
-const F32 = 0;
+/** Of tensors, in bytes. */
+export const GGUF_ALIGNMENT = 32;
 
-function writeGguf(
+/** All that comes before the tensors, which follow in order, each padded to the alignment. */
+function ggufHeader(
   metadata: Readonly<Record<string, GgufValue>>,
-  tensors: readonly GgufTensor[],
+  entries: readonly GgufEntry[],
 ): Uint8Array {
   const out = new ByteWriter();
   out.bytes(new TextEncoder().encode('GGUF'));
   out.u32(3);
-  out.u64(tensors.length);
+  out.u64(entries.length);
   out.u64(Object.keys(metadata).length);
   for (const [key, value] of Object.entries(metadata)) {
     out.string(key);
     writeValue(out, value);
   }
   let offset = 0;
-  for (const { name, shape, values } of tensors) {
+  for (const { name, type, shape, byteLength } of entries) {
     out.string(name);
     out.u32(shape.length);
     for (const size of shape.toReversed()) out.u64(size);
-    out.u32(F32);
+    out.u32(TENSOR_TYPES[type]);
     out.u64(offset);
-    offset += align(values.byteLength);
+    offset += align(byteLength);
   }
   out.pad();
+  return out.finish();
+}
+
+function writeGguf(
+  metadata: Readonly<Record<string, GgufValue>>,
+  tensors: readonly GgufTensor[],
+): Uint8Array {
+  const entries = tensors.map(({ name, shape, values }) => {
+    const { byteLength } = values;
+    return { name, type: 'f32', shape, byteLength } as const;
+  });
+  const out = new ByteWriter();
+  out.bytes(ggufHeader(metadata, entries));
   for (const { values } of tensors) {
     out.bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     out.pad();
   }
   return out.finish();
+}
+
+/** The header of a model whose tensors, by their names in a checkpoint, somebody else writes. */
+export function ggufModelHeader(config: ModelConfig, tensors: readonly GgufEntry[]): Uint8Array {
+  const entries = tensors.map((tensor) => ({ ...tensor, name: tensorName(tensor.name) }));
+  return ggufHeader({ ...architecture(config), ...toyTokenizer(config.vocabularySize) }, entries);
 }
 
 export function ggufModel({ config, tensors }: OracleModel): Uint8Array {
@@ -180,7 +207,7 @@ function writeValue(out: ByteWriter, entry: GgufValue): void {
 }
 
 function align(length: number): number {
-  return Math.ceil(length / ALIGNMENT) * ALIGNMENT;
+  return Math.ceil(length / GGUF_ALIGNMENT) * GGUF_ALIGNMENT;
 }
 
 class ByteWriter {

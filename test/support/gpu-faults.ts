@@ -6,11 +6,13 @@ import assert from 'node:assert/strict';
 import { kernels } from '../../kernels/index.ts';
 import type { KernelSpec } from '../../kernels/kernel.ts';
 import type { DeviceBuffer, Dispatch } from '../../src/tensor/device.ts';
+import { createExpertLayer, ExpertPool } from '../../src/model/expert-pool.ts';
 import { createNodeWebgpuDevice } from '../../src/tensor/webgpu/node.ts';
 import type { WebgpuDevice } from '../../src/tensor/webgpu/webgpu-device.ts';
 import { gpuFaults } from './gpu-fault-titles.ts';
 import { loseDevices } from './lose-device.ts';
 import { report } from './report-check.ts';
+import { tinyModel, tinyShard } from './tiny-model.ts';
 
 /** A binding of this size is allowed, memory of it is not given. */
 const TOO_LARGE = 2 ** 30;
@@ -62,6 +64,21 @@ const checks: Readonly<Record<keyof typeof gpuFaults, () => Promise<void>>> = {
     device.free(large);
     assert.equal(device.memory().allocatedBytes, before + small.byteLength);
     await works(device);
+    await device.dispose();
+  },
+
+  async staging() {
+    const device = await open();
+    // B of gate and up in one layer: 2 · 64 · 16 floats an expert.
+    const pool = { slots: TOO_LARGE / (2 * 64 * 16 * 4), rank: 16 };
+    const tiny = await tinyModel({ layers: 1, hiddenSize: 64, intermediateSize: 64 });
+    const experts = new ExpertPool(device, [createExpertLayer(device, tiny.config, pool, 0, 'f32')], pool);
+    for (const version of ['v1', 'v2']) {
+      const error = await rejection(experts.load(await tinyShard(tiny, { version })));
+      assert.match(error, /out_of_memory.* bytes for experts\.0\.gate_up_[ab]/);
+      assert.equal(experts.freeSlots, pool.slots);
+      await works(device);
+    }
     await device.dispose();
   },
 

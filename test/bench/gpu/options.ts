@@ -28,8 +28,8 @@ export interface BenchOptions {
   /** Of the GPU that the bench may take; undefined: as much as nvidia-smi tells. */
   readonly memoryBytes: number | undefined;
   readonly swiftshader: boolean;
-  readonly peer: { readonly llama: string | undefined; readonly gguf: string | undefined };
-  readonly writeGguf: string | undefined;
+  /** A llama-bench, or `node-llama-cpp`. */
+  readonly llama: string | undefined;
 }
 
 const FULL = {
@@ -66,7 +66,7 @@ const TINY: typeof FULL = {
   models: 'tiny',
   weights: 'q8',
   batches: '1,3',
-  contexts: '24',
+  contexts: '300',
   shards: 3,
   maxTokens: 12,
   repeats: { rounds: 2, roundMs: 1 },
@@ -91,7 +91,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       models: { type: 'string' },
       weights: { type: 'string' },
       experts: { type: 'string', default: 'f16' },
-      cache: { type: 'string', default: 'f32' },
+      cache: { type: 'string', default: 'f16' },
       batches: { type: 'string' },
       contexts: { type: 'string' },
       shards: { type: 'string' },
@@ -103,8 +103,6 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       commit: { type: 'string' },
       out: { type: 'string' },
       llama: { type: 'string' },
-      gguf: { type: 'string' },
-      'write-gguf': { type: 'string' },
     },
   });
   const scale = values.tiny ? TINY : values.quick ? QUICK : FULL;
@@ -129,8 +127,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     commit: values.commit,
     memoryBytes: values.memory === undefined ? undefined : numbers('--memory', values.memory)[0]! * 2 ** 30,
     swiftshader,
-    peer: { llama: values.llama, gguf: values.gguf },
-    writeGguf: values['write-gguf'],
+    llama: values.llama,
   };
 }
 

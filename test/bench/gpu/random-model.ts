@@ -20,7 +20,7 @@ const QWEN3 = {
   eosTokens: [],
 } as const;
 
-/** Sizes of Qwen3-0.6B and Qwen3-4B; `tiny` and `tiny2` rehearse on a software GPU. */
+/** Sizes of Qwen3-0.6B and Qwen3-4B; `tiny` rehearses on a software GPU. */
 export const MODELS: Readonly<Record<string, ModelConfig>> = {
   '0.6b': { ...QWEN3, hiddenSize: 1024, layers: 28, heads: 16, intermediateSize: 3072 },
   '4b': { ...QWEN3, hiddenSize: 2560, layers: 36, heads: 32, intermediateSize: 9728 },
@@ -33,7 +33,7 @@ export const MODELS: Readonly<Record<string, ModelConfig>> = {
     headSize: 16,
     intermediateSize: 96,
     vocabularySize: 256,
-    maxPositions: 256,
+    maxPositions: 512,
   },
 };
 

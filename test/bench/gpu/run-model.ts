@@ -103,15 +103,16 @@ async function kernels(
   const { options, report, say } = context;
   const ceilings = ceilingsOf(report.limits!);
   const { maxTokens } = options;
-  const positions = Math.min(...options.contexts);
-  const cells: Cell[] = options.batches.map((sequences) => ({ sequences, tokens: 1, context: positions }));
-  cells.push({
-    sequences: 1,
-    tokens: Math.min(maxTokens, Math.max(...options.contexts)),
-    context: maxTokens,
+  const longest = Math.max(...options.contexts);
+  const cells: Cell[] = options.batches.map((sequences) => {
+    // As long as fits the cache.
+    const fitting = Math.floor(serving.sizes.pages / sequences) * PAGE_SIZE;
+    return { sequences, tokens: 1, context: Math.min(longest, Math.max(1, fitting)) };
   });
+  const prompt = Math.min(maxTokens, longest);
+  cells.push({ sequences: 1, tokens: prompt, context: prompt });
   for (const cell of cells) {
-    const request = { ...cell, context: Math.max(cell.context, cell.tokens), asking: 'same' } as const;
+    const request = { ...cell, asking: 'same' } as const;
     watched.take();
     await serving.model.step(serving.batch(request));
     const { dispatches } = watched.take();
