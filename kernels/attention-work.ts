@@ -10,7 +10,7 @@
 import { NONE, type Params, type ShaderConstants } from './kernel.ts';
 
 /** Positions. Never depends on the batch. */
-export const CHUNK = 256;
+export const CHUNK = 128;
 
 /** Elements of a partial sum's row before its D values: largest score, sum of the exponentials, two zeros. */
 export const PARTIAL_HEAD = 4;
@@ -97,9 +97,9 @@ export const attentionChoices: readonly ShaderConstants[] = ROWS.flatMap((rows) 
   CHANNELS.map((channels) => ({ CHUNK, ROWS: rows, CHANNELS: channels })),
 );
 
-/** The smallest tile that takes a block's rows, or as many as one can. */
+/** Decoding takes the smallest tile that has room for a token's rows; whatever has blocks, the largest. */
 export function attentionConstants({ H = 0, KV = 0, D = 0, block = 0 }: Params): ShaderConstants {
-  const rows = ROWS.find((size) => size >= (block * H) / KV) ?? MOST_ROWS;
+  const rows = (block === 1 && ROWS.find((size) => size >= H / KV)) || MOST_ROWS;
   const channels = CHANNELS.find((size) => size >= D / 4) ?? MOST_CHANNELS;
   return attentionChoices[ROWS.indexOf(rows) * CHANNELS.length + CHANNELS.indexOf(channels)]!;
 }

@@ -2,7 +2,7 @@ import { axpy, dot, exp4, exp1, maximum, sum4 } from '../simd/lanes.simd';
 import { scratch } from '../simd/scratch.simd';
 
 /** As in attention-work.ts. */
-const CHUNK: i32 = 256;
+const CHUNK: i32 = 128;
 const PARTIAL_HEAD: i32 = 4;
 const NONE: i32 = -1;
 

@@ -7,7 +7,7 @@
  *
  * Bytes: keys and values are read once for all H/KV query heads, so a decoding token reads 2 · KV · D · length elements
  * (4 bytes each, f16: 2), and as many for each block of a prompt. A split one writes and reads H · (D + 4) · 4 bytes of
- * partials a chunk, (H/KV)/256 of its keys and values in f32. Work: 4 · H · D operations for each position that a token
+ * partials a chunk, (H/KV)/128 of its keys and values in f32. Work: 4 · H · D operations for each position that a token
  * sees; a prompt of n tokens 2 · H · D · n². Blocks of 16 rows do 8 operations for each byte in f32, 16 in f16.
  */
 import { attentionChoices, attentionConstants, attentionWorkgroups } from '../attention-work.ts';

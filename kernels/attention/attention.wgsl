@@ -18,6 +18,9 @@ const SCORED = ROWS / SCORERS;
 const HOLDERS = LANES / CHANNELS;
 const HELD = (ROWS + HOLDERS - 1u) / HOLDERS;
 const MOST_ROWS = 16u;
+// What a lane loads before it uses any of it, so that it waits once: of a tile's keys, and positions' values.
+const KEYS_AT_ONCE = TILE * SLICE / LANES;
+const VALUES_AT_ONCE = select(8u, 16u, ROWS <= 4u);
 const NONE = 0xffffffffu;
 
 override H: u32;
@@ -116,12 +119,13 @@ fn main(
     let start = chunk * CHUNK;
     let length = min(end - start, CHUNK);
     workgroupBarrier();
-    // The last four are whole: what lies behind the end counts nothing, but must be a number.
-    for (var i = lane; i < (length + 3u) / 4u * 4u; i += LANES) {
+    // To the end of a tile: what lies behind the last position counts nothing, but must be a number.
+    for (var i = lane; i < (length + TILE - 1u) / TILE * TILE; i += LANES) {
       let at = start + min(i, length - 1u);
       let place = packed[pages + at / page_size] * page_size + at % page_size;
       places[i] = (place * KV + head) * width;
     }
+    workgroupBarrier();
     var top = LOWEST;
     var total = 0.0;
     var held: array<vec4f, HELD>;
@@ -136,6 +140,11 @@ fn main(
       }
       for (var slice = 0u; slice < width; slice += SLICE) {
         let fours = min(SLICE, width - slice);
+        var keys: array<vec4f, KEYS_AT_ONCE>;
+        for (var j = 0u; j < KEYS_AT_ONCE; j++) {
+          let i = j * LANES + lane;
+          keys[j] = k_pages_at(places[before + i / SLICE] + slice + min(i % SLICE, fours - 1u));
+        }
         workgroupBarrier();
         // A narrow head's queries stay.
         if (width > SLICE || (chunk == first_chunk && before == 0u)) {
@@ -148,12 +157,9 @@ fn main(
             }
           }
         }
-        for (var i = lane; i < count * SLICE; i += LANES) {
-          let p = i / SLICE;
-          let c = i % SLICE;
-          if (c < fours) {
-            tile[key_at(p, c)] = k_pages_at(places[before + p] + slice + c);
-          }
+        for (var j = 0u; j < KEYS_AT_ONCE; j++) {
+          let i = j * LANES + lane;
+          tile[key_at(i / SLICE, i % SLICE)] = keys[j];
         }
         workgroupBarrier();
         for (var c = 0u; c < fours; c++) {
@@ -170,10 +176,10 @@ fn main(
       workgroupBarrier();
       let top_before = top;
       if (share_row < ROWS) {
-        // Positions of the tile that the row sees; the others' scores are anything.
+        // Positions of the tile that the row sees; the others do not count.
         let seen = min(max(share_length, start + before) - (start + before), count);
-        for (var i = 0u; i < seen; i++) {
-          top = max(top, scores[share_row * SCORES + i]);
+        for (var i = 0u; i < TILE; i++) {
+          top = max(top, select(LOWEST, scores[share_row * SCORES + i], i < seen));
         }
         var shares = vec4f();
         for (var four = 0u; four < SHARE_FOURS; four++) {
@@ -200,15 +206,22 @@ fn main(
         for (var j = 0u; j < HELD; j++) {
           held[j] *= fades[min(j * HOLDERS + holder, ROWS - 1u)];
         }
-        for (var i = 0u; i < count; i += 4u) {
-          let a = v_pages_at(places[before + i] + channel);
-          let b = v_pages_at(places[before + i + 1u] + channel);
-          let c = v_pages_at(places[before + i + 2u] + channel);
-          let d = v_pages_at(places[before + i + 3u] + channel);
+        for (var i = 0u; i < count; i += VALUES_AT_ONCE) {
+          var values: array<vec4f, VALUES_AT_ONCE>;
+          for (var k = 0u; k < VALUES_AT_ONCE; k++) {
+            values[k] = v_pages_at(places[before + i + k] + channel);
+          }
           for (var j = 0u; j < HELD; j++) {
-            let share = tile[(min(j * HOLDERS + holder, ROWS - 1u) * TILE + i) / 4u];
-            let value = fma(b, vec4f(share.y), fma(a, vec4f(share.x), held[j]));
-            held[j] = fma(d, vec4f(share.w), fma(c, vec4f(share.z), value));
+            let shares = (min(j * HOLDERS + holder, ROWS - 1u) * TILE + i) / 4u;
+            var value = held[j];
+            for (var k = 0u; k < VALUES_AT_ONCE; k += 4u) {
+              let share = tile[shares + k / 4u];
+              value = fma(values[k], vec4f(share.x), value);
+              value = fma(values[k + 1u], vec4f(share.y), value);
+              value = fma(values[k + 2u], vec4f(share.z), value);
+              value = fma(values[k + 3u], vec4f(share.w), value);
+            }
+            held[j] = value;
           }
         }
       }

@@ -1,7 +1,7 @@
 import { axpy, exp1 } from '../simd/lanes.simd';
 
 /** As in attention-work.ts. */
-const CHUNK: i32 = 256;
+const CHUNK: i32 = 128;
 const PARTIAL_HEAD: i32 = 4;
 
 export function attention_combine(

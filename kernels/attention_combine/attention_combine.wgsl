@@ -1,5 +1,8 @@
 // One invocation four channels of a head of a token.
 #import softmax
+// Chunks that are loaded before any is added, so that a lane waits once for them.
+const AT_ONCE = 8u;
+
 override H: u32;
 override D: u32;
 
@@ -36,15 +39,25 @@ fn main(
   var largest = partials[row * (width + 1u)].x;
   var total = partials[row * (width + 1u)].y;
   var value = partials[row * (width + 1u) + 1u + channel];
-  for (var chunk = 1u; chunk < chunks; chunk++) {
-    let at = (row + chunk * H) * (width + 1u);
-    let head_of_part = partials[at];
-    let before = largest;
-    largest = max(before, head_of_part.x);
-    let kept = faded(before, largest);
-    let added = faded(head_of_part.x, largest);
-    total = folded(total, kept, head_of_part.y, added);
-    value = folded_values(value, kept, partials[at + 1u + channel], added);
+  for (var begin = 1u; begin < chunks; begin += AT_ONCE) {
+    var sums: array<vec4f, AT_ONCE>;
+    var values: array<vec4f, AT_ONCE>;
+    for (var i = 0u; i < AT_ONCE; i++) {
+      let at = (row + min(begin + i, chunks - 1u) * H) * (width + 1u);
+      sums[i] = partials[at];
+      values[i] = partials[at + 1u + channel];
+    }
+    for (var i = 0u; i < AT_ONCE; i++) {
+      if (begin + i >= chunks) {
+        break;
+      }
+      let before = largest;
+      largest = max(before, sums[i].x);
+      let kept = faded(before, largest);
+      let added = faded(sums[i].x, largest);
+      total = folded(total, kept, sums[i].y, added);
+      value = folded_values(value, kept, values[i], added);
+    }
   }
   o[(token * H + head) * width + channel] = value * (1.0 / total);
 }

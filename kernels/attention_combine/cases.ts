@@ -4,9 +4,9 @@ import type { KernelCase } from '../kernel.ts';
 import { createCaseRandom } from '../random-case.ts';
 
 export const cases: readonly KernelCase[] = [
-  combineCase('one token', [300], [0], { H: 1, D: 4 }),
-  combineCase('some of a batch', [3, 5 * CHUNK - 1, 2 * CHUNK, 700, 0], [3, 1], { H: 3, D: 20 }),
-  combineCase('scores far apart', [9 * CHUNK, CHUNK], [0, 1], { H: 2, D: 64, scale: 40 }),
+  combineCase('one token', [CHUNK + 44], [0], { H: 1, D: 4 }),
+  combineCase('some of a batch', [3, 5 * CHUNK - 1, 2 * CHUNK, 5 * CHUNK, 0], [3, 1], { H: 3, D: 20 }),
+  combineCase('scores far apart', [17 * CHUNK, CHUNK], [0, 1], { H: 2, D: 64, scale: 40 }),
 ];
 
 /** Of a batch with these positions, the tokens `split`. */

@@ -35,7 +35,7 @@ export interface AttentionWorkTensors {
 }
 
 /** Of partial sums: enough for 30 sequences of 32,768 tokens with 16 heads of 128. */
-const MAX_PARTIAL_BYTES = 32 << 20;
+const MAX_PARTIAL_BYTES = 64 << 20;
 
 /** How a device wants attention cut. On a CPU threads take tokens, and nothing is gained by splitting one. */
 export function attentionLimits(device: Device, shape: HeadShape, cachedPositions: number): WorkLimits {

@@ -58,7 +58,7 @@ export async function assembleShader(
 }
 
 /** Parts beyond the first of stored bindings are bound after the params. */
-export function firstPartPlace({ bindings, webgpu }: KernelSpec): number {
+function firstPartPlace({ bindings, webgpu }: KernelSpec): number {
   const packed = webgpu?.packed?.length ?? 0;
   return bindings.length - packed + (packed > 0 ? 1 : 0) + 1;
 }
