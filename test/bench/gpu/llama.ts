@@ -63,6 +63,7 @@ export async function openNodeLlama(gguf: string, isRehearsal: boolean, position
     maxThreads: 1,
   });
   const devices = isRehearsal ? ['CPU'] : await llama.getGpuDeviceNames();
+  if (devices.length === 0) throw new Error('llama.cpp found no GPU by Vulkan');
   const name = `llama.cpp ${llama.llamaCppRelease.release}, ${devices.join(', ')}`;
   const model = await llama.loadModel({ modelPath: gguf, gpuLayers: isRehearsal ? 0 : 'max' });
   const contextSize = Math.max(256, positions);

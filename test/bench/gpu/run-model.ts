@@ -3,7 +3,7 @@ import type { ModelConfig } from '../../../src/model/config.ts';
 import { fillCache } from './cache-filler.ts';
 import { measureKernels } from './kernel-bench.ts';
 import { ceilingsOf } from './limits.ts';
-import { planMemory } from './memory-plan.ts';
+import { planBench } from './memory-plan.ts';
 import { MODELS } from './random-model.ts';
 import type { BenchOptions } from './options.ts';
 import { kernelKey, mergeRows, stepKey, type Report, type Section, type StepRow } from './report.ts';
@@ -31,7 +31,8 @@ export async function runModel(context: BenchContext, name: string, formats: For
   const mostPages = Math.max(...cells.all.map(pagesOf));
   const fewestPages = Math.min(...cells.all.map(pagesOf));
   const shards = wanted('shards') ? [1, options.shards] : [1];
-  const plan = planMemory(config, formats, memoryBytes, shards, mostPages, fewestPages);
+  const common = { config, formats, maxTokens: options.maxTokens };
+  const plan = planBench(common, memoryBytes, shards, mostPages, fewestPages);
   const about = `${name} ${formats.weights}`;
   const skip = (section: Section, what: string, why: string): void => {
     report.skipped.push({ section, what: `${about}, ${what}`, why });
@@ -44,7 +45,7 @@ export async function runModel(context: BenchContext, name: string, formats: For
   const watched = await openWatched(gpu, memoryBytes);
   try {
     const start = performance.now();
-    const sizes = { config, formats, shards: plan.shards, pages: plan.pages, maxTokens: options.maxTokens };
+    const sizes = { ...common, shards: plan.shards, pages: plan.pages };
     const serving = await ServingModel.open(watched.device, sizes);
     await serving.makeResident(1);
     await warmCache(watched, serving);

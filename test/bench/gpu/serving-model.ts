@@ -31,6 +31,21 @@ const SAMPLING: SamplingSettings = {
   repetitionPenalty: 1,
 };
 
+export function transformerOptions({ formats, shards, pages, maxTokens }: Omit<ServingSizes, 'config'>) {
+  return {
+    maxBatchTokens: maxTokens,
+    pageSize: PAGE_SIZE,
+    pages,
+    experts: { slots: Math.max(1, shards) * SHARD.experts, rank: SHARD.rank },
+    weightFormat: formats.weights,
+    expertFormat: formats.experts,
+    kvFormat: formats.cache,
+    maxExpertsPerRoute: SHARD.experts,
+    maxRoutes: 64,
+    maxLogitRows: 32,
+  };
+}
+
 export class ServingModel {
   readonly model: Transformer;
   readonly sizes: ServingSizes;
@@ -45,19 +60,8 @@ export class ServingModel {
   }
 
   static async open(device: Device, sizes: ServingSizes): Promise<ServingModel> {
-    const { config, formats, shards, pages, maxTokens } = sizes;
-    const model = await Transformer.load(device, randomCheckpoint(config), {
-      maxBatchTokens: maxTokens,
-      pageSize: PAGE_SIZE,
-      pages,
-      experts: { slots: Math.max(1, shards) * SHARD.experts, rank: SHARD.rank },
-      weightFormat: formats.weights,
-      expertFormat: formats.experts,
-      kvFormat: formats.cache,
-      maxExpertsPerRoute: SHARD.experts,
-      maxRoutes: 64,
-      maxLogitRows: 32,
-    });
+    const checkpoint = randomCheckpoint(sizes.config);
+    const model = await Transformer.load(device, checkpoint, transformerOptions(sizes));
     return new ServingModel(model, sizes);
   }
 
