@@ -159,6 +159,10 @@ describe.runIf(hasSwiftshader)('on SwiftShader', () => {
     expect(checks).toContainEqual({ check: 'compact model', failure: null });
   });
 
+  test('the model with its cache in f16 gives the logits of the reference with halves', () => {
+    expect(checks).toContainEqual({ check: 'half cache', failure: null });
+  });
+
   test.each(['the base', 'experts'])(
     'training %s gives the gradients and weights of the reference',
     (what) => {

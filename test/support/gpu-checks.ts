@@ -12,7 +12,14 @@ import { checkInFormats, checkKernel } from './check-kernel.ts';
 import { checkExpertLayer } from './expert-layer.ts';
 import { checkAttentionCuts } from './gpu-attention.ts';
 import { checkEngine } from './gpu-engine.ts';
-import { checkCompactModel, checkLongRows, checkModel, checkParts, checkRowsAlone } from './gpu-model.ts';
+import {
+  checkCompactModel,
+  checkHalfCache,
+  checkLongRows,
+  checkModel,
+  checkParts,
+  checkRowsAlone,
+} from './gpu-model.ts';
 import { checkBaseTraining, checkExpertTraining } from './gpu-training.ts';
 import { report } from './report-check.ts';
 import { checkCarried, checkDraws, checkRowsAlike, checkShares } from './sampling-checks.ts';
@@ -52,6 +59,7 @@ await report('drawn with carried tokens', () => checkCarried(device));
 await report('expert layer', () => checkExpertLayer(device));
 await report('model', () => checkModel(device));
 await report('compact model', () => checkCompactModel(device));
+await report('half cache', () => checkHalfCache(device));
 await report('engine', () => checkEngine(device));
 await report('rows alone', () => checkRowsAlone(device));
 await report('attention cut otherwise', () => checkAttentionCuts(device));

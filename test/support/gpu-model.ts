@@ -21,6 +21,25 @@ export async function checkCompactModel(device: Device): Promise<void> {
   await checkAgainstDoubles(device, { formats: { weightFormat: 'q8', expertFormat: 'f16' }, layers: 1 });
 }
 
+/**
+ * The same with the cache in f16. A key or value at the middle between two halves may go either way, but few do: logits
+ * are nearer to the reference's with halves than to its own with f32.
+ */
+export async function checkHalfCache(device: Device): Promise<void> {
+  const shape: Shape = { formats: { kvFormat: 'f16' }, layers: 1 };
+  const exact = await logits(createReferenceDevice({ precision: 'f64' }), { layers: 1 });
+  const expected = await logits(createReferenceDevice({ precision: 'f64' }), shape);
+  const actual = await logits(device, shape);
+  for (const [sequence, rows] of actual.entries()) {
+    const difference = largestDifference(rows, expected[sequence]!);
+    const rounding = largestDifference(exact[sequence]!, expected[sequence]!);
+    assert(
+      difference < rounding / 20,
+      `sequence ${sequence}: logits differ by ${difference}, halves by ${rounding}`,
+    );
+  }
+}
+
 async function checkAgainstDoubles(device: Device, shape: Shape): Promise<void> {
   const expected = await logits(createReferenceDevice({ precision: 'f64' }), shape);
   const actual = await logits(device, shape);
@@ -58,7 +77,7 @@ export async function checkParts(whole: Device, inParts: Device): Promise<void> 
 interface Shape extends Partial<
   Record<'sequences' | 'chunk' | 'layers' | 'length' | 'maxPositions' | 'pages', number>
 > {
-  readonly formats?: Pick<TransformerOptions, 'weightFormat' | 'expertFormat'>;
+  readonly formats?: Partial<Pick<TransformerOptions, 'weightFormat' | 'expertFormat' | 'kvFormat'>>;
 }
 
 async function logits(device: Device, shape: Shape = {}): Promise<Float32Array[][]> {
