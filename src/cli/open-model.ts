@@ -74,9 +74,11 @@ export async function openModel(
     );
   }
   const baseFingerprint = await fingerprint(checkpoint);
+  const formats = { weights: settings.weights, experts: settings.experts, cache: settings.cache };
   const request = { name: settings.device, threads: settings.threads, findGpu, logger };
   return openOnDevice(request, async (device): Promise<OpenModel> => {
     const model = await loadTransformer(device, checkpoint, settings, logger);
+    logger.info({ fingerprint: baseFingerprint, ...formats }, 'model loaded');
     const engine = new Engine(model, { maxSequences: settings.maxConcurrent, logger });
     void device.lost?.then((error) => engine.fail(error));
     const shards = new ShardStore({ pool: model.experts, expectations: { config, baseFingerprint }, logger });
@@ -88,7 +90,7 @@ export async function openModel(
     return {
       device,
       config,
-      formats: { weights: settings.weights, experts: settings.experts, cache: settings.cache },
+      formats,
       fingerprint: baseFingerprint,
       tokenizer,
       chat,
