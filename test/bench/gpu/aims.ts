@@ -103,8 +103,8 @@ function aimsOf(row: Comparison, rows: readonly Comparison[]): Aim[] {
   if (section === 'shards' && sequences > 1 && asking === 'different') {
     aim('mixed shards by the model', row.wallRatio, '≤', 1.3, ', every sequence another shard');
   }
-  // Within the noise of the two, and never below the two in a hundred that clocks wander.
-  const noise = (one: Comparison): number => Math.max(0.02, row.wallNoise, one.wallNoise);
+  // Within the noise of the two; clocks wander by two in a hundred, and what varies by more than ten says nothing.
+  const noise = (one: Comparison): number => Math.min(0.1, Math.max(0.02, row.wallNoise, one.wallNoise));
   const same = other({}, 'same');
   if (section === 'shards' && sequences === 1 && asking === 'different' && same) {
     aim('cost of residents', row.wallMs / same.wallMs - 1, '≤', noise(same), ', another shard every step');

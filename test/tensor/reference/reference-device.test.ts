@@ -1,6 +1,7 @@
 /** The reference device is the strict one: what a GPU would refuse or silently get wrong fails here. */
 import { expect, test } from 'vitest';
 import { kernels } from '../../../kernels/index.ts';
+import type { KernelSpec } from '../../../kernels/kernel.ts';
 import type { Device, Tensor } from '../../../src/tensor/device.ts';
 import { createReferenceDevice } from '../../../src/tensor/reference/reference-device.ts';
 
@@ -68,3 +69,34 @@ test('with precision f64 keeps doubles between kernels and rounds only what is r
   await wide.submit(Array.from({ length: 2 ** 10 }, () => add));
   expect([...new Float32Array(await wide.read(sum.buffer, 0, 4))]).toEqual([1 + 2 ** -20]);
 });
+
+test.each(['f32', 'f64'] as const)(
+  'with precision %s leaves what is not written of an f16 tensor as it was',
+  async (precision) => {
+    const on = createReferenceDevice({ precision });
+    // Every half but NaNs, infinities among them.
+    const words = Uint16Array.from({ length: 65_536 }, (_, word) => word).filter(
+      (word) => (word & 0x7fff) <= 0x7c00,
+    );
+    const halves = words.slice(0, words.length - (words.length % 8));
+    const y: Tensor = {
+      buffer: on.allocate(halves.byteLength, 'halves'),
+      byteOffset: 0,
+      shape: [halves.length],
+      type: 'f16',
+    };
+    await on.write(y.buffer, 0, halves);
+    const kernel: KernelSpec = {
+      name: 'set_first',
+      bindings: [{ name: 'y', access: 'readwrite', type: 'f32', formats: ['f16'] }],
+      params: [],
+      items: () => 1,
+      reference: (bindings) => {
+        bindings.y![0] = 1 / 3;
+      },
+    };
+    await on.submit([{ kernel, bindings: { y }, params: {} }]);
+    halves[0] = 0x3555;
+    expect(new Uint16Array(await on.read(y.buffer, 0, halves.byteLength))).toEqual(halves);
+  },
+);
