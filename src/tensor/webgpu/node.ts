@@ -16,8 +16,8 @@ export interface NodeWebgpuOptions {
 }
 
 /**
- * Dawn would zero shared memory, up to 16 KiB, at the start of every workgroup. No kernel reads what it has not written, and
- * SwiftShader spends seconds on compiling the zeros.
+ * Dawn would zero shared memory, up to 16 KiB, at the start of every workgroup. No result depends on what a kernel has not
+ * written there, and SwiftShader spends seconds on compiling the zeros.
  */
 const NO_WORKGROUP_ZEROS = 'enable-dawn-features=disable_workgroup_init';
 
