@@ -177,7 +177,8 @@ export class Transformer implements ModelRunner {
    * served, and no request waits for a compiler.
    */
   async compile(): Promise<void> {
-    const { inputs, written } = this.#inputs.write(exampleBatch, buildRouteTables(exampleBatch.routes));
+    const example = exampleBatch(Math.min(this.maxPositions, this.pages * this.pageSize));
+    const { inputs, written } = this.#inputs.write(example, buildRouteTables(example.routes));
     await written;
     const bodies = [0, 1].flatMap((K) => this.#body(viewStep(this.#step, 1, K), inputs, inputs.tokens));
     const heads = inputs.draws.flatMap(({ after, ...settings }) => {

@@ -92,7 +92,7 @@ async function openModel(gpu: GPU) {
   const model = await Transformer.load(device, tiny.checkpoint, {
     maxBatchTokens: 16,
     pageSize: 4,
-    pages: 32,
+    pages: 64,
     experts: { slots: 12, rank: 4 },
     maxExpertsPerRoute: 12,
     maxRoutes: 4,
@@ -138,6 +138,8 @@ test('a step of decoding makes no buffer and no bind group, no pipeline after `c
   // Each tile of the products once: then nothing is left to make.
   await step(2, 0, 8);
   for (const sequences of [1, 3, 6]) await step(sequences, 8);
+  // Long enough to be split.
+  await step(1, 200);
   expect(made.pipelines).toBe(pipelines);
   expect(made.buffers).toBeGreaterThan(0);
   expect(made.groups).toBeGreaterThan(0);

@@ -31,6 +31,9 @@ export interface WebgpuDeviceOptions {
   readonly bindingBytes?: number;
 }
 
+/** A driver keeps a copy of each write until it is sent: an embedding of gigabytes goes in parts. */
+const MAX_WRITE_BYTES = 64 << 20;
+
 /** Dispatches that go into one command buffer: enough to hide its cost, few enough for any driver's watchdog. */
 const MAX_DISPATCHES = 1024;
 
@@ -123,9 +126,12 @@ export class WebgpuDevice implements Device {
       `write of "${buffer.label}" is not aligned to 4`,
     );
     invariant(byteOffset + data.byteLength <= buffer.byteLength, `write past the end of "${buffer.label}"`);
-    return this.#enqueue(async () =>
-      this.#device.queue.writeBuffer(gpuBuffer, byteOffset, unsharedBytes(data)),
-    );
+    return this.#enqueue(async () => {
+      for (let at = 0; at < data.byteLength; at += MAX_WRITE_BYTES) {
+        const part = unsharedBytes(data, at, Math.min(MAX_WRITE_BYTES, data.byteLength - at));
+        this.#device.queue.writeBuffer(gpuBuffer, byteOffset + at, part);
+      }
+    });
   }
 
   async read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
@@ -240,7 +246,11 @@ export class WebgpuDevice implements Device {
 }
 
 /** Dawn's `writeBuffer` crashes the process on a view of shared memory. */
-function unsharedBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array<ArrayBuffer> {
-  if (buffer instanceof ArrayBuffer) return new Uint8Array(buffer, byteOffset, byteLength);
-  return new Uint8Array(buffer, byteOffset, byteLength).slice();
+function unsharedBytes(
+  { buffer, byteOffset }: ArrayBufferView,
+  from: number,
+  length: number,
+): Uint8Array<ArrayBuffer> {
+  if (buffer instanceof ArrayBuffer) return new Uint8Array(buffer, byteOffset + from, length);
+  return new Uint8Array(buffer, byteOffset + from, length).slice();
 }
