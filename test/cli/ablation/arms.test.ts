@@ -59,6 +59,10 @@ async function anchorsOf(name: string): Promise<Uint32Array[]> {
   return (await batches(name, 1)).map(({ anchors }) => anchors!);
 }
 
+async function noiseOf(name: string): Promise<(number | undefined)[]> {
+  return (await batches(name, 1)).map(({ noise }) => noise);
+}
+
 function searchConfig(setting: string, arm = 'sparsedoctor'): TuneRunConfig {
   return settingConfig(arm, small, { steps: 24, seed: SEARCH_SEED }, setting);
 }
@@ -116,8 +120,6 @@ describe('arms', () => {
     });
 
     test('would have the same jitter, with contrast or without', async () => {
-      const noiseOf = async (name: string): Promise<(number | undefined)[]> =>
-        (await batches(name, 1)).map(({ noise }) => noise);
       const noise = await noiseOf('lora-moe');
       expect(new Set(noise).size).toBe(small.steps);
       expect(await noiseOf('sparsedoctor')).toEqual(noise);
