@@ -33,7 +33,7 @@ interface TuneOptions {
   readonly folder: string;
   readonly threads: string;
   readonly device: string;
-  readonly out: string;
+  readonly out?: string;
   readonly memoryLimit?: string;
   readonly skipBadRows?: boolean;
   readonly base: string;
@@ -52,7 +52,11 @@ export function registerTrainTuneCommand(train: Command): void {
     .option('--base <directory>', 'the base to start from', 'weights/base')
     .option('--shards <directory>', 'folder of the shards that the run leaves as they are', 'weights/shards')
     .option('--shards-version <version>', 'their version', 'v1')
-    .option('--out <directory>', 'where the shard files or the checkpoint go', 'weights/shards')
+    .option(
+      '--out <directory>',
+      'where the shard files or the checkpoint go (default: weights/shards; shards in <folder>/shards where they have ' +
+        'experts of attention, which are not served)',
+    )
     .option('--licence <text>', 'licence of the shards', 'Apache-2.0')
     .option('--threads <n>', 'compute threads', '2')
     .addOption(trainingDeviceOption())
@@ -95,12 +99,13 @@ async function trainTune(runFile: string, options: TuneOptions): Promise<void> {
     if (run.end === 'interrupted') return;
     const origin = { baseFingerprint, created: new Date(), run: run.run, licence: options.licence };
     const written = await exportTuned(device, run, origin);
-    for (const [name, bytes] of written) {
-      await mkdir(dirname(join(options.out, name)), { recursive: true });
-      await writeWhole(join(options.out, name), bytes);
-    }
-    tell(`wrote ${[...written.keys()].join(', ')} to ${options.out}`);
     const research = ATTENTION_LINEARS.filter((linear) => adapts(config, linear));
+    const out = options.out ?? (research.length > 0 ? join(options.folder, 'shards') : 'weights/shards');
+    for (const [name, bytes] of written) {
+      await mkdir(dirname(join(out, name)), { recursive: true });
+      await writeWhole(join(out, name), bytes);
+    }
+    tell(`wrote ${[...written.keys()].join(', ')} to ${out}`);
     if (research.length > 0) {
       tell(
         `with experts of ${research.join(', ')}: to be scored, not served; edge and hosts refuse these files`,
