@@ -103,7 +103,7 @@ describe.runIf(hasSwiftshader)('on SwiftShader', () => {
 
   beforeAll(async () => {
     checks = await checksOnSwiftshader('gpu-checks.ts');
-  }, 310_000);
+  }, 910_000);
 
   test.each(onGpu)('$name agrees with the reference', (spec) => {
     const own = checks.filter(({ check }) => check.startsWith(`${spec.name}: `));
