@@ -31,7 +31,7 @@ export async function swiftshaderEnvironment(): Promise<Readonly<Record<string, 
 export async function checksOnSwiftshader(script: string): Promise<readonly Check[]> {
   const env = { ...process.env, ...(await swiftshaderEnvironment()) };
   const path = join(import.meta.dirname, script);
-  const { stdout } = await promisify(execFile)(process.execPath, [path], { env, timeout: 300_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, [path], { env, timeout: 900_000 });
   const lines = stdout.split('\n').filter((line) => line !== '');
   if (lines.length === 0) throw new Error(`${script} checked nothing`);
   return lines.map((line) => checkSchema.parse(JSON.parse(line)));
