@@ -13,6 +13,10 @@ import { withModelOptions } from './serve.ts';
 const PROMPT_TOKENS = 128;
 const ANSWER_TOKENS = 128;
 const batches = [1, 2, 4, 8, 16];
+/** Code is compiled as it runs: the first answers are slower. */
+const WARM_UPS = 5;
+/** Of each cell; the median counts. */
+const RUNS = 3;
 
 export function registerBenchCommand(program: Command, context: ServiceContext): void {
   withModelOptions(
@@ -26,7 +30,7 @@ export function registerBenchCommand(program: Command, context: ServiceContext):
     );
     context.print('requests  shards  prompt tokens/s  answer tokens/s  dispatches a layer');
     try {
-      await measure(model, 1, []);
+      for (let run = 0; run < WARM_UPS; run++) await measure(model, 1, []);
       for (const size of batches.filter((size) => size <= settings.maxConcurrent)) {
         for (const used of [[], shards.slice(0, 1), shards].filter(
           (list, i, all) => all[i - 1]?.length !== list.length,
@@ -36,7 +40,10 @@ export function registerBenchCommand(program: Command, context: ServiceContext):
             version,
             prior: 1 / used.length,
           }));
-          const { prompt, answer } = await measure(model, size, uses);
+          const runs: Speeds[] = [];
+          for (let run = 0; run < RUNS; run++) runs.push(await measure(model, size, uses));
+          const prompt = median(runs.map((speeds) => speeds.prompt));
+          const answer = median(runs.map((speeds) => speeds.answer));
           const cells = [String(size).padStart(8), String(used.length).padStart(6)];
           context.print(
             [
@@ -54,14 +61,19 @@ export function registerBenchCommand(program: Command, context: ServiceContext):
   });
 }
 
+interface Speeds {
+  readonly prompt: number;
+  readonly answer: number;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
 type Uses = Parameters<OpenModel['shards']['acquire']>[0];
 
 /** Tokens per second over all requests: of the prompts until each has its first token, of the answers from then on. */
-async function measure(
-  model: OpenModel,
-  size: number,
-  uses: Uses,
-): Promise<{ prompt: number; answer: number }> {
+async function measure(model: OpenModel, size: number, uses: Uses): Promise<Speeds> {
   const lease = model.shards.acquire(uses);
   const begun = performance.now();
   let lastFirst = begun;
