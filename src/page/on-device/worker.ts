@@ -39,14 +39,17 @@ async function plan(key: string | null): Promise<void> {
 async function open(key: string | null, choice: DeviceChoice): Promise<void> {
   checkBrowser();
   const [wanted, store] = await Promise.all([makePlan(key), PartStore.open()]);
-  let last = 0;
+  let newest = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  // A while after bytes came, never before it: what came last shows, too, where a download stands still.
   const progress = (received: number): void => {
-    const now = performance.now();
-    if (now - last < progressEveryMs) return;
-    last = now;
-    say({ kind: 'progress', received, total: wanted.bytes });
+    newest = received;
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      say({ kind: 'progress', received: newest, total: wanted.bytes });
+    }, progressEveryMs);
   };
-  files = await fetchModel(wanted, store, progress);
+  files = await fetchModel(wanted, store, progress).finally(() => clearTimeout(timer));
   await start(choice, store.keeps ? [] : ['not_stored']);
 }
 
