@@ -51,7 +51,7 @@ function backend(): string {
 async function modelLines(settings: Settings, adapter: AdapterFacts | null): Promise<string[]> {
   try {
     const { config } = await openCheckpoint(directorySource(settings.model));
-    const plan = planModel(config, settings);
+    const plan = planModel(adapter === null ? 'wasm' : 'webgpu', config, settings);
     const { label, bytes } = plan.largest;
     const tooLarge = adapter !== null && bytes > adapter.limits.maxBufferSize;
     return [

@@ -14,9 +14,9 @@ export type SizeSettings = Pick<
   'cachePages' | 'expertSlots' | 'expertRank' | 'weights' | 'experts' | 'cache'
 >;
 
-/** What the settings make of a model. */
-export function planModel(config: ModelConfig, settings: SizeSettings): MemoryPlan {
-  return Transformer.plan(config, transformerOptions(settings));
+/** What the settings make of a model on a device of this kind. */
+export function planModel(kind: Device['kind'], config: ModelConfig, settings: SizeSettings): MemoryPlan {
+  return Transformer.plan(kind, config, transformerOptions(settings));
 }
 
 /** For people: the sum, and of what. */
@@ -40,7 +40,7 @@ export async function loadTransformer(
     if (device.compile) logger.info({ seconds }, 'kernels compiled');
     return model;
   } catch (error) {
-    throw explained(error, device, planModel(checkpoint.config, settings), settings);
+    throw explained(error, device, planModel(device.kind, checkpoint.config, settings), settings);
   }
 }
 

@@ -31,7 +31,8 @@ const parts: readonly (readonly [string, Part])[] = [
   ['head', 'weights'],
 ];
 
-export function planMemory(allocateAll: (device: Device) => void): MemoryPlan {
+/** `kind`: of the device that the model is for, since some take buffers that others need not. */
+export function planMemory(kind: Device['kind'], allocateAll: (device: Device) => void): MemoryPlan {
   const bytes: Record<Part, number> = { weights: 0, cache: 0, experts: 0, work: 0 };
   let largest = { label: '', bytes: 0 };
   const allocate = (byteLength: number, label: string): DeviceBuffer => {
@@ -40,7 +41,7 @@ export function planMemory(allocateAll: (device: Device) => void): MemoryPlan {
     if (byteLength > largest.bytes) largest = { label, bytes: byteLength };
     return { byteLength, bank: 0, label };
   };
-  allocateAll(countingDevice(allocate));
+  allocateAll(countingDevice(kind, allocate));
   const total = bytes.weights + bytes.cache + bytes.experts + bytes.work;
   return { ...bytes, total, largest };
 }
@@ -49,9 +50,9 @@ async function nothing(): Promise<never> {
   throw new InternalError('not_computing', 'this device only counts');
 }
 
-function countingDevice(allocate: Device['allocate']): Device {
+function countingDevice(kind: Device['kind'], allocate: Device['allocate']): Device {
   return {
-    kind: 'reference',
+    kind,
     description: 'counts bytes',
     offsetAlignment: 256,
     allocate,

@@ -147,9 +147,14 @@ export class Transformer implements ModelRunner {
     return model;
   }
 
-  /** What `load` would take of a device, in bytes. */
-  static plan(config: ModelConfig, options: Partial<TransformerOptions> = {}): MemoryPlan {
+  /** What `load` would take of a device of this kind, in bytes. */
+  static plan(
+    kind: Device['kind'],
+    config: ModelConfig,
+    options: Partial<TransformerOptions> = {},
+  ): MemoryPlan {
     return planMemory(
+      kind,
       (device) => void new Transformer(device, config, { ...DEFAULT_TRANSFORMER_OPTIONS, ...options }),
     );
   }

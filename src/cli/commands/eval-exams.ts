@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { Presets, SingleBar } from 'cli-progress';
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { describeProblems } from '../../base/data-problem.ts';
 import { CallerError } from '../../base/errors.ts';
 import { silentLogger } from '../../base/logger.ts';
@@ -19,6 +19,7 @@ import type { CliContext } from '../context.ts';
 import { deviceOption } from '../device-option.ts';
 import { openExamModels, type ExamModels } from '../exam-models.ts';
 import { trainedTemplate } from '../trained-template.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { withFormatOptions } from './serve.ts';
 
 interface ExamFlags {
@@ -215,12 +216,4 @@ function recordLines(all: Asked['records']): string {
     records.map((record) => JSON.stringify({ model, ...record })),
   );
   return `${lines.join('\n')}\n`;
-}
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
-  };
 }

@@ -1,7 +1,7 @@
 /** `sparsedoctor eval formats`: what compact weights cost in quality. */
 import { join, resolve } from 'node:path';
 import { SingleBar, Presets } from 'cli-progress';
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { createRandom } from '../../base/random.ts';
 import { openCheckpoint } from '../../model/checkpoint.ts';
 import { fingerprint } from '../../model/fingerprint.ts';
@@ -14,6 +14,7 @@ import { directorySource } from '../directory-source.ts';
 import { openTokenizer } from '../files.ts';
 import { measureFormats } from '../formats-report.ts';
 import { renderFormats } from '../formats-table.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 interface FormatsOptions {
   readonly data: string;
@@ -33,10 +34,10 @@ export function registerFormatsCommand(evaluate: Command, context: CliContext): 
     .description('bits per character, divergence and logits of f16, q8 and q4 weights against f32')
     .requiredOption('--data <directory>', 'folder with sft/')
     .option('--base <directory>', 'the base model', 'weights/base')
-    .option('--limit <n>', 'a sample of so many documents', wholeNumber, 400)
-    .option('--seed <n>', 'of the sample', wholeNumber, 1)
+    .option('--limit <n>', 'a sample of so many documents', wholeNumber(1, 1_000_000), 400)
+    .option('--seed <n>', 'of the sample', wholeNumber(0, 0xffffffff), 1)
     .option('--out <folder>', 'where weight-formats.json and .md go', 'docs/results')
-    .option('--threads <n>', 'compute threads', wholeNumber, 2)
+    .option('--threads <n>', 'compute threads', wholeNumber(1, 256), 2)
     .action((options: FormatsOptions) => evaluateFormats(context, options));
 }
 
@@ -73,10 +74,4 @@ async function evaluateFormats(context: CliContext, options: FormatsOptions): Pr
   } finally {
     await device.dispose();
   }
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1) return value;
-  throw new InvalidArgumentError('It must be a whole number from 1 on.');
 }

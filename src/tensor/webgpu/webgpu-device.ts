@@ -154,7 +154,7 @@ export class WebgpuDevice implements Device {
     const all = Promise.all([...fresh].map((dispatch) => this.#prepare(dispatch)));
     // It is awaited when its turn comes, which may be after it has failed.
     all.catch(() => {});
-    const done = await this.#enqueue(async () => {
+    const sent = await this.#enqueue(async () => {
       await all;
       const ready = dispatches.map((dispatch) => this.#prepared.get(dispatch)!.what);
       const runs: Promise<void>[] = [];
@@ -165,9 +165,9 @@ export class WebgpuDevice implements Device {
       const done = Promise.all(runs);
       // An error may end this task before anybody awaits them.
       done.catch(() => {});
-      return { runs: done };
+      return { done };
     });
-    await done.runs;
+    await sent.done;
   }
 
   /** Compiles a kernel for dispatches like this one, with all its constants; rejects with the place of a mistake. */

@@ -23,7 +23,7 @@ export function planBench(
   leastPages: number,
 ): BenchPlan {
   const planOf = (count: number) =>
-    Transformer.plan(sizes.config, transformerOptions({ ...sizes, shards: count, pages }));
+    Transformer.plan('webgpu', sizes.config, transformerOptions({ ...sizes, shards: count, pages }));
   const one = planOf(1);
   const bytesPerShard = planOf(2).experts - one.experts;
   const bytesPerPage = one.cache / pages;
